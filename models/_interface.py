@@ -1,0 +1,235 @@
+"""What every model is given and gives back.
+
+Axes used in shapes, one list for the whole zoo: ``batch length items rows dim modalities tokens
+width heads queries targets``. ``rows`` is ``items + 1``: row 0 is padding. Score columns run over
+``items`` alone: column ``j`` is item ``j + 1``, so padding cannot be ranked.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+Items: TypeAlias = Mapping[str, Tensor]
+"""Representations of the whole catalogue, each ``rows x ...``; what they are is the model's own."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of some users: their items, oldest first, padded on the left with 0."""
+
+    items: Int[Tensor, "batch length"]
+    timestamps: Int[Tensor, "batch length"] | None = None
+    """Unix seconds, 0 at padding; None where the data set has no clock times."""
+
+    def to(self, device: torch.device) -> "History":
+        """The same history on another device."""
+        times = None if self.timestamps is None else self.timestamps.to(device)
+        return History(self.items.to(device), times)
+
+    @property
+    def is_item(self) -> Bool[Tensor, "batch length"]:
+        """Where there is an item and not padding."""
+        return self.items > 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sequences of similar length as one tensor, so that little of it is padding."""
+
+    history: History
+    targets: Int[Tensor, "batch length"]
+    """The item that follows each position; 0 where no loss is taken."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One optimiser step's training samples, in groups of similar length.
+
+    A model that may take a loss at every position gets whole sequences with a target at each;
+    a prefix-only model gets prefixes with a target at their last position. Both read alike.
+    """
+
+    groups: tuple[Group, ...]
+
+    def targets(self) -> Int[Tensor, " targets"]:
+        """All targets, group by group, row by row."""
+        return torch.cat([group.targets[group.targets > 0] for group in self.groups])
+
+    def states(
+        self, encode: Callable[[History], Float[Tensor, "batch length dim"]]
+    ) -> Float[Tensor, "targets dim"]:
+        """Encoder states at the targets' positions, in the order of :meth:`targets`."""
+        return torch.cat([encode(group.history)[group.targets > 0] for group in self.groups])
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        return Batch(
+            tuple(Group(g.history.to(device), g.targets.to(device)) for g in self.groups)
+        )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean loss over a batch's targets, and the named parts it is the sum of."""
+
+    total: Float[Tensor, ""]
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenFeatures:
+    """Token features of every item, packed: item ``i`` owns ``lengths[i]`` consecutive rows."""
+
+    values: Float[Tensor, "packed width"]
+    lengths: Int[Tensor, " rows"]
+    """Number of tokens per item; 0 for padding and for items whose modality is missing."""
+
+    @property
+    def width(self) -> int:
+        """Features per token."""
+        return int(self.values.shape[1])
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Features of one modality for the whole catalogue; at least one of the two forms is there."""
+
+    name: str
+    tokens: TokenFeatures | None = None
+    pooled: Float[Tensor, "rows width"] | None = None
+    """One vector per item; zeros for padding and where missing."""
+    missing: Bool[Tensor, " rows"] | None = None
+    """Items without this modality; None where every item has it."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All items with what is known of them; the tensors may lie in memory-mapped files."""
+
+    num_items: int
+    modalities: Mapping[str, Modality] = field(default_factory=dict)
+
+    def modality(self, name: str) -> Modality:
+        """The features of one modality.
+
+        Raises:
+            ValueError: the data set has no such modality.
+        """
+        if name not in self.modalities:
+            has = ", ".join(sorted(self.modalities)) or "no features at all"
+            raise ValueError(f"the data set has no `{name}` features; it has {has}.")
+        return self.modalities[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings that every model has; each model adds its own."""
+
+    dim: int = 64
+    """Width d of item and user representations."""
+    max_length: int = 50
+    """History limit; older items are dropped."""
+    dropout: float = 0.2
+    """Probability of dropping, in [0, 1)."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their domain with a ValueError that names the key."""
+        at_least("dim", self.dim, 1)
+        at_least("max_length", self.max_length, 1)
+        probability("dropout", self.dropout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One phase of a model's training: data for the loop, not a trainer."""
+
+    name: str
+    frozen: tuple[str, ...] = ()
+    """Shell-style patterns of parameter names that do not train in this stage."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Pattern of parameter names -> factor on the learning rate."""
+
+
+class Recommender(nn.Module, ABC):
+    """A sequential recommender: histories in, a score for every item out.
+
+    A subclass is built as ``Model(config, catalogue)`` and raises ValueError where the catalogue
+    lacks an input that its config asks for.
+    """
+
+    config_type: ClassVar[type[Config]]
+    samples: ClassVar[Literal["positions", "prefixes"]] = "positions"
+    """Training samples: whole sequences with a loss at every position, or single prefixes."""
+    causal: ClassVar[bool] = True
+    """Whether the state at a position depends on that position and earlier ones alone."""
+
+    config: Config
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Phases of training, in order; one joint phase unless a model says otherwise."""
+        return (Stage(name="joint"),)
+
+    def start_epoch(self, stage: Stage, epoch: int) -> None:  # noqa: B027 - a hook, empty by default
+        """Called before each epoch (counted from 1 within the stage): re-clustering and the like."""
+
+    def input_forms(self) -> Mapping[str, str]:
+        """Modality -> the form it is used in, such as ``tokens`` or ``pooled``; goes into run tags."""
+        return {}
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Loss:
+        """Training loss of a batch, a mean over its targets."""
+
+    def encode_items(self) -> Items:
+        """Representations of the whole catalogue, computed once per evaluation."""
+        return {}
+
+    @abstractmethod
+    def scores(self, history: History, items: Items | None = None) -> Float[Tensor, "batch items"]:
+        """Scores of every item as the next one; ``items`` is what :meth:`encode_items` gave."""
+
+
+def at_least(key: str, value: float, bound: float) -> None:
+    """Refuse a value below its bound.
+
+    Raises:
+        ValueError: ``value < bound``.
+    """
+    if not value >= bound:
+        raise ValueError(f"`{key}` cannot be {value}: it must be at least {bound}.")
+
+
+def positive(key: str, value: float) -> None:
+    """Refuse a value that is not above zero.
+
+    Raises:
+        ValueError: ``value <= 0`` or not a number.
+    """
+    if not value > 0:
+        raise ValueError(f"`{key}` cannot be {value}: it must be above 0.")
+
+
+def probability(key: str, value: float) -> None:
+    """Refuse a value outside [0, 1).
+
+    Raises:
+        ValueError: ``value`` is outside [0, 1).
+    """
+    if not 0 <= value < 1:
+        raise ValueError(f"`{key}` cannot be {value}: it must be in [0, 1).")
+
+
+def divides(key: str, value: int, width_key: str, width: int) -> None:
+    """Refuse a head count that does not divide the width it splits.
+
+    Raises:
+        ValueError: ``width`` is not a multiple of ``value``.
+    """
+    at_least(key, value, 1)
+    if width % value:
+        raise ValueError(f"`{key}` cannot be {value}: it must divide `{width_key}` = {width}.")
