@@ -68,9 +68,7 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        return Batch(
-            tuple(Group(g.history.to(device), g.targets.to(device)) for g in self.groups)
-        )
+        return Batch(tuple(Group(g.history.to(device), g.targets.to(device)) for g in self.groups))
 
 
 @dataclass(frozen=True)
@@ -174,11 +172,11 @@ class Recommender(nn.Module, ABC):
         """Phases of training, in order; one joint phase unless a model says otherwise."""
         return (Stage(name="joint"),)
 
-    def start_epoch(self, stage: Stage, epoch: int) -> None:  # noqa: B027 - a hook, empty by default
-        """Called before each epoch (counted from 1 within the stage): re-clustering and the like."""
+    def start_epoch(self, stage: Stage, epoch: int) -> None:
+        """Hook before each epoch (counted from 1 within the stage), as for re-clustering."""
 
     def input_forms(self) -> Mapping[str, str]:
-        """Modality -> the form it is used in, such as ``tokens`` or ``pooled``; goes into run tags."""
+        """Modality -> form it is used in (``tokens``, ``pooled``); goes into run tags."""
         return {}
 
     @abstractmethod
@@ -194,7 +192,7 @@ class Recommender(nn.Module, ABC):
         """Scores of every item as the next one; ``items`` is what :meth:`encode_items` gave."""
 
 
-def at_least(key: str, value: float, bound: float) -> None:
+def at_least(key: str, value: float | int, bound: float | int) -> None:
     """Refuse a value below its bound.
 
     Raises:
@@ -204,7 +202,7 @@ def at_least(key: str, value: float, bound: float) -> None:
         raise ValueError(f"`{key}` cannot be {value}: it must be at least {bound}.")
 
 
-def positive(key: str, value: float) -> None:
+def positive(key: str, value: float | int) -> None:
     """Refuse a value that is not above zero.
 
     Raises:
@@ -214,7 +212,7 @@ def positive(key: str, value: float) -> None:
         raise ValueError(f"`{key}` cannot be {value}: it must be above 0.")
 
 
-def probability(key: str, value: float) -> None:
+def probability(key: str, value: float | int) -> None:
     """Refuse a value outside [0, 1).
 
     Raises:

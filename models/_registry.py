@@ -22,7 +22,7 @@ def register(name: str) -> Callable[[_Model], _Model]:
         if model.__module__ != f"models.{name}":
             raise ValueError(f"{model.__module__} cannot register `{name}`: use the file's name.")
         if name in _registered and _registered[name].__qualname__ != model.__qualname__:
-            raise ValueError(f"`{name}` is registered already, by {_registered[name].__qualname__}.")
+            raise ValueError(f"`{name}` is taken by {_registered[name].__qualname__}.")
         _registered[name] = model
         return model
 

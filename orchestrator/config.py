@@ -154,7 +154,7 @@ def _rebuilt(base: TrialConfig, section: str, new: Mapping[str, Any], where: str
 
 def _typed(config: type, name: str, value: object, *, where: str, key: str) -> object:
     """The value as its field's type, with no coercion but int to float and list to tuple."""
-    annotation = next(f.type for f in dataclasses.fields(config) if f.name == name)
+    annotation: Any = next(f.type for f in dataclasses.fields(config) if f.name == name)
     if isinstance(value, list):
         value = tuple(value)
     try:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orchestrator
-from orchestrator.config import JSON
+from orchestrator.config import JSON, TrialConfig, content_hash
 from orchestrator.errors import StoreError
 
 Status = Literal["finished", "failed", "stopped"]
@@ -101,7 +101,7 @@ def write_json(path: Path, plain: object) -> None:
         temporary.replace(path)
     except OSError as error:
         raise StoreError(
-            f"{path}: cannot be written ({error.strerror}). Free or choose another --results folder."
+            f"{path}: cannot be written ({error.strerror}). Choose another --results folder."
         ) from None
 
 
@@ -132,13 +132,21 @@ def read_record(path: Path) -> Record:
         raise StoreError(f"{path}: is not a record ({error}). Delete it and run again.") from None
 
 
+def run_id(config: TrialConfig, data: str) -> str:
+    """Content hash of settings, seed, data and code: equal ids are one and the same computation."""
+    return content_hash({"config": config.to_json(), "data": data, "code": code_digest()})
+
+
 @cache
 def code_digest() -> str:
     """Digest of every source file of the two packages that a run's result may depend on."""
     root = Path(orchestrator.__file__).parent
     import models
 
-    folders = [Path(models.__file__).parent, *(root / n for n in ("training", "evaluation", "data"))]
+    folders = [
+        Path(models.__file__).parent,
+        *(root / n for n in ("training", "evaluation", "data")),
+    ]
     digest = hashlib.sha256()
     for path in sorted(p for folder in folders for p in folder.rglob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
@@ -158,7 +166,9 @@ def commit() -> str:
 def _git(root: Path, *words: str) -> str:
     done = subprocess.run(  # noqa: S603 - fixed words
         ["git", "-C", str(root), *words],  # noqa: S607 - the user's own git
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout.strip() if done.returncode == 0 else ""
 

@@ -1,0 +1,77 @@
+"""Losses that more than one model uses; exact, with memory bounded by chunks of targets."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+MAX_LOGITS = 2**25
+"""Logits held at once: 128 MiB in fp32, some three times that in the backward pass."""
+
+_Part = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def full_softmax(
+    states: Float[Tensor, "targets dim"],
+    items: Float[Tensor, "rows dim"],
+    targets: Int[Tensor, " targets"],
+    *,
+    max_logits: int = MAX_LOGITS,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of each target against the whole catalogue.
+
+    Args:
+        states: one per target; its dot product with an item's row is that item's logit.
+        items: the catalogue's rows; row 0 is padding and is no candidate.
+        targets: item ids, from 1.
+        max_logits: above this many logits, chunks of targets are computed one after the other and
+            recomputed in the backward pass: the same value and gradients in bounded memory.
+    """
+    return _in_chunks(_softmax_part, states, items, targets, max_logits)
+
+
+def _softmax_part(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(states @ items[1:].T, targets - 1, reduction="sum")
+
+
+def in_batch_contrast(
+    states: Float[Tensor, "targets dim"],
+    items: Float[Tensor, "rows dim"],
+    targets: Int[Tensor, " targets"],
+    *,
+    temperature: float,
+    max_logits: int = MAX_LOGITS,
+) -> Float[Tensor, ""]:
+    """Mean InfoNCE of each state with its target's row against the batch's other targets.
+
+    ``-log(exp(cos(r, e)/tau) / sum_j exp(cos(r, e_j)/tau))``, j over the batch's targets, where
+    another target of the positive's own item is no negative. Equal targets are computed once and
+    weighted by their count, which is the same sum over fewer columns.
+    """
+    present, index, counts = torch.unique(targets, return_inverse=True, return_counts=True)
+    scaled = F.normalize(states, dim=-1) / temperature
+    candidates = F.normalize(items[present], dim=-1)
+    weights = counts.to(states.dtype).log()
+
+    def part(states: Tensor, candidates: Tensor, index: Tensor) -> Tensor:
+        own = F.one_hot(index, len(weights)) * weights
+        logits = states @ candidates.T + weights - own
+        return F.cross_entropy(logits, index, reduction="sum")
+
+    return _in_chunks(part, scaled, candidates, index, max_logits)
+
+
+def _in_chunks(
+    part: _Part, states: Tensor, rows: Tensor, targets: Tensor, max_logits: int
+) -> Tensor:
+    """Mean over targets of a sum that splits over them."""
+    step = max(1, max_logits // max(1, len(rows)))
+    if len(targets) <= step:
+        return part(states, rows, targets) / len(targets)
+    total = states.new_zeros(())
+    for chunk, wanted in zip(states.split(step), targets.split(step), strict=True):
+        total = total + checkpoint(part, chunk, rows, wanted, use_reentrant=False)
+    return total / len(targets)

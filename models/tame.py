@@ -1,0 +1,397 @@
+"""TAME: item ids query fine-grained text and image features, which then enrich the ids.
+
+Paper: "Enhancing Sequential Recommendation via Task-Aware Query-Based Multi-Modal Retrieval"
+(authors anonymous in the version read), https://anonymous.4open.science/r/TAME-0463/.
+Original code: announced at that address; not seen.
+Idea: a few learned queries, made aware of the item's id by self-attention, read the item's text
+tokens and image patches by cross-attention, so that only what helps the recommendation passes. The
+vectors so retrieved are summed into one embedding per modality, and also choose how the id's
+embedding is re-weighted. One Transformer per source encodes the history; scores add up.
+Differs from the paper: keys and values are projected to d/h per head, since eq. 5 as printed
+multiplies d/h-wide queries with d_t/h-wide keys; the network after eq. 5 is LayerNorm(E + FFN(E))
+with GELU and inner width 4d, which the paper leaves open; position tables are one per source; in
+eq. 16 another target of the same item is no negative. Temperature, dropout and norm are not given
+in the paper: they are settings here. A modality that has pooled features alone is taken as one
+token per item, and the run's tags say so. An item without a modality retrieves nothing: all such
+items share one learned vector.
+Differs from the original code: not known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from models._interface import (
+    Batch,
+    Catalogue,
+    Config,
+    History,
+    Items,
+    Loss,
+    Modality,
+    Recommender,
+    TokenFeatures,
+    at_least,
+    divides,
+    positive,
+)
+from models._losses import full_softmax, in_batch_contrast
+from models._registry import register
+from models.layers.transformer import (
+    EncoderShape,
+    Norm,
+    PositionEmbedding,
+    SelfAttention,
+    SequenceEncoder,
+    feed_forward,
+    init_normal,
+    item_table,
+    zero_padding,
+)
+
+MAX_FEATURES = 2**24
+"""Padded token features read at once; above it, chunks of items, recomputed in the backward."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TAMEConfig(Config):
+    """Settings of TAME."""
+
+    text_queries: int = 2
+    """N_q^t: learned queries to an item's text tokens, and experts that text brings."""
+    image_queries: int = 2
+    """N_q^v: learned queries to an item's image patches, and experts that images bring."""
+    text_heads: int = 2
+    """h^t: heads of the textual retriever, in self- and cross-attention; must divide ``dim``."""
+    image_heads: int = 2
+    """h^v: heads of the visual retriever, in self- and cross-attention; must divide ``dim``."""
+    num_layers: int = 2
+    """Blocks of each sequence encoder."""
+    num_heads: int = 2
+    """Heads of each sequence encoder; must divide ``dim``."""
+    inner_dim: int = 256
+    """Width inside the sequence encoders' position-wise networks."""
+    norm: Norm = "post"
+    """LayerNorm after each residual sum of the sequence encoders, or before each sub-layer."""
+    temperature: float = 0.07
+    """tau of the contrastive loss (eq. 16)."""
+    contrast_weight: float = 1.0
+    """Weight of the contrastive loss (eq. 17 has 1); 0 leaves it out."""
+    gate_activation: Literal["none", "softmax"] = "none"
+    """What follows the linear gate over retrieved vectors (eq. 8 has nothing)."""
+    use_retriever: bool = True
+    """Off: an MLP on the pooled feature makes the vectors ("w/o modality retriever")."""
+    use_enrichment: bool = True
+    """Off: ids enter their encoder as they are ("w/o ID enrichment")."""
+    use_text: bool = True
+    """Off: text goes with its retriever, encoder, score term and experts ("w/o text")."""
+    use_image: bool = True
+    """Off: images go likewise ("w/o vision")."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their domain."""
+        super().__post_init__()
+        for key in ("text_queries", "image_queries", "num_layers", "inner_dim"):
+            at_least(key, getattr(self, key), 1)
+        for key in ("text_heads", "image_heads", "num_heads"):
+            divides(key, getattr(self, key), "dim", self.dim)
+        positive("temperature", self.temperature)
+        at_least("contrast_weight", self.contrast_weight, 0)
+        if not (self.use_text or self.use_image):
+            raise ValueError("`use_image` cannot be False with `use_text` False: TAME needs one.")
+
+    def modalities(self) -> dict[str, tuple[int, int]]:
+        """Modality in use -> its numbers of queries and heads."""
+        both = {
+            "text": (self.text_queries, self.text_heads),
+            "image": (self.image_queries, self.image_heads),
+        }
+        used = {"text": self.use_text, "image": self.use_image}
+        return {name: sizes for name, sizes in both.items() if used[name]}
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of an item's queries over its own tokens (eq. 5)."""
+
+    def __init__(self, dim: int, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(width, dim, bias=False)  # a key's bias shifts all logits alike
+        self.value = nn.Linear(width, dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(
+        self,
+        queries: Float[Tensor, "items queries dim"],
+        tokens: Float[Tensor, "items tokens width"],
+        is_token: Bool[Tensor, "items tokens"],
+    ) -> Float[Tensor, "items queries dim"]:
+        """What each query reads; zeros, before the output projection, where there is no token."""
+        has_token = is_token.any(dim=1)
+        readable = is_token | ~has_token[:, None]  # an empty row of the softmax would be NaN
+        read = F.scaled_dot_product_attention(
+            self._split(self.query(queries)),
+            self._split(self.key(tokens)),
+            self._split(self.value(tokens)),
+            attn_mask=readable[:, None, None, :],
+        )
+        read = read.transpose(1, 2).flatten(2) * has_token[:, None, None]
+        return self.out(read)
+
+    def _split(self, x: Float[Tensor, "items some dim"]) -> Float[Tensor, "items heads some part"]:
+        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+
+
+class Retriever(nn.Module):
+    """ID-aware queries that read an item's tokens (eq. 2-6)."""
+
+    def __init__(self, dim: int, features: TokenFeatures, num_queries: int, num_heads: int) -> None:
+        super().__init__()
+        self.register_buffer("values", features.values, persistent=False)
+        self.register_buffer("lengths", features.lengths.long(), persistent=False)
+        self.queries = nn.Parameter(torch.empty(num_queries, dim))
+        self.self_attention = SelfAttention(dim, num_heads, dropout=0.0)
+        self.cross_attention = CrossAttention(dim, features.width, num_heads)
+        self.feed_forward = feed_forward(dim, 4 * dim)
+        self.norm = nn.LayerNorm(dim)
+
+    values: Tensor
+    lengths: Tensor
+
+    def forward(self, ids: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows queries dim"]:
+        """Vectors retrieved for the whole catalogue."""
+        starts = self.lengths.cumsum(0) - self.lengths
+        per_item = max(1, int(self.lengths.max()) * self.values.shape[1])
+        step = max(1, MAX_FEATURES // per_item)
+        if len(ids) <= step:
+            return self._retrieve(ids, self.lengths, starts)
+        chunks = zip(ids.split(step), self.lengths.split(step), starts.split(step), strict=True)
+        return torch.cat([checkpoint(self._retrieve, *c, use_reentrant=False) for c in chunks])
+
+    def _retrieve(
+        self,
+        ids: Float[Tensor, "items dim"],
+        lengths: Int[Tensor, " items"],
+        starts: Int[Tensor, " items"],
+    ) -> Float[Tensor, "items queries dim"]:
+        tokens, is_token = self._tokens(lengths, starts)
+        retrieved = self.cross_attention(self._id_aware(ids), tokens, is_token)
+        return self.norm(retrieved + self.feed_forward(retrieved))
+
+    def _id_aware(self, ids: Float[Tensor, "items dim"]) -> Float[Tensor, "items queries dim"]:
+        """Self-attention over [queries; id]; the id's own output is dropped (eq. 3-4)."""
+        queries = self.queries.expand(len(ids), -1, -1)
+        return self.self_attention(torch.cat([queries, ids[:, None]], dim=1))[:, :-1]
+
+    def _tokens(
+        self, lengths: Int[Tensor, " items"], starts: Int[Tensor, " items"]
+    ) -> tuple[Float[Tensor, "items tokens width"], Bool[Tensor, "items tokens"]]:
+        """A chunk's tokens, padded to its longest item, in single precision."""
+        place = torch.arange(max(1, int(lengths.max())), device=lengths.device)
+        is_token = place < lengths[:, None]
+        index = torch.where(is_token, starts[:, None] + place, 0)
+        return self.values[index].float(), is_token
+
+
+class PooledVectors(nn.Module):
+    """The retriever's stand-in: an MLP from the pooled feature to as many vectors."""
+
+    def __init__(self, dim: int, pooled: Float[Tensor, "rows width"], num_queries: int) -> None:
+        super().__init__()
+        self.register_buffer("pooled", pooled, persistent=False)
+        self.num_queries = num_queries
+        self.mlp = nn.Sequential(
+            nn.Linear(pooled.shape[1], 4 * dim), nn.GELU(), nn.Linear(4 * dim, num_queries * dim)
+        )
+        self.norm = nn.LayerNorm(dim)
+
+    pooled: Tensor
+
+    def forward(self, ids: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows queries dim"]:
+        """Vectors for the whole catalogue; ids play no part."""
+        return self.norm(self.mlp(self.pooled.float()).unflatten(1, (self.num_queries, -1)))
+
+
+class Gate(nn.Module):
+    """Adaptive weighted sum of an item's retrieved vectors (eq. 7-8)."""
+
+    def __init__(self, dim: int, num_queries: int, activation: str) -> None:
+        super().__init__()
+        self.weights = nn.Linear(num_queries * dim, num_queries)
+        self.activation: nn.Module = nn.Softmax(-1) if activation == "softmax" else nn.Identity()
+
+    def forward(self, vectors: Float[Tensor, "rows queries dim"]) -> Float[Tensor, "rows dim"]:
+        """One vector per item."""
+        gates = self.activation(self.weights(vectors.flatten(1)))
+        return torch.einsum("nq,nqd->nd", gates, vectors)
+
+
+class Enrichment(nn.Module):
+    """Experts that re-weight the id's embedding, gated by the retrieved vectors (eq. 10-12).
+
+    An expert is an element-wise weight, so the gated mixture of experts is one weight per item and
+    dimension, the same at every place of a history where the item stands.
+    """
+
+    def __init__(self, dim: int, num_experts: int) -> None:
+        super().__init__()
+        self.experts = nn.Parameter(torch.empty(num_experts, dim))
+        self.gate = nn.Linear(num_experts * dim, num_experts)
+
+    def forward(self, vectors: Float[Tensor, "rows queries dim"]) -> Float[Tensor, "rows dim"]:
+        """Weights on the dimensions of each item's id embedding."""
+        return torch.softmax(self.gate(vectors.flatten(1)), dim=-1) @ self.experts
+
+
+@register("tame")
+class TAME(Recommender):
+    """Task-aware query-based multi-modal retrieval (:mod:`models.tame`)."""
+
+    config_type = TAMEConfig
+    config: TAMEConfig
+
+    def __init__(self, config: TAMEConfig, catalogue: Catalogue) -> None:
+        super().__init__()
+        self.config = config
+        sizes = config.modalities()
+        features = {name: catalogue.modality(name) for name in sizes}
+        self.item_ids = item_table(catalogue.num_items, config.dim)
+        self.vectors = nn.ModuleDict(
+            {name: _vectors(config, features[name], *size) for name, size in sizes.items()}
+        )
+        self.gates = nn.ModuleDict(
+            {
+                name: Gate(config.dim, size[0], config.gate_activation)
+                for name, size in sizes.items()
+            }
+        )
+        num_experts = sum(num_queries for num_queries, _ in sizes.values())
+        self.enrichment = Enrichment(config.dim, num_experts) if config.use_enrichment else None
+        sources = ("id", *sizes)
+        self.positions = nn.ModuleDict(
+            {name: PositionEmbedding(config.max_length, config.dim) for name in sources}
+        )
+        self.encoders = nn.ModuleDict(
+            {name: SequenceEncoder(_encoder_shape(config)) for name in sources}
+        )
+        self._forms = {name: _form(config, features[name]) for name in sizes}
+        self._init_weights()
+
+    def _init_weights(self) -> None:
+        self.apply(init_normal)
+        self.apply(zero_padding)
+        for vectors in self.vectors.values():
+            if isinstance(vectors, Retriever):
+                nn.init.normal_(vectors.queries, std=0.02)
+        if self.enrichment is not None:
+            nn.init.normal_(self.enrichment.experts, mean=1.0, std=0.02)
+
+    def input_forms(self) -> Mapping[str, str]:
+        """Modality -> ``tokens``, ``pooled (one token)`` or ``pooled``."""
+        return self._forms
+
+    def encode_items(self) -> Items:
+        """Per source the candidates' embeddings, and the weights that enrich ids in histories."""
+        ids = self.item_ids.weight
+        vectors = {name: module(ids) for name, module in self.vectors.items()}
+        tables = {name: self.gates[name](v) for name, v in vectors.items()}
+        items: dict[str, Tensor] = {"id": ids, **tables}
+        if self.enrichment is not None:
+            items["enrichment"] = self.enrichment(torch.cat(list(vectors.values()), dim=1))
+        return items
+
+    def encode(self, history: History, items: Items) -> Float[Tensor, "batch length width"]:
+        """States of every position, sources side by side (eq. 9, 10, 13)."""
+        is_item = history.is_item
+        states = []
+        for name, encoder in self.encoders.items():
+            x = items[name][history.items] + self.positions[name](is_item)
+            if name == "id" and "enrichment" in items:
+                x = items["enrichment"][history.items] * x
+            states.append(encoder(x, is_item))
+        return torch.cat(states, dim=-1)
+
+    def _candidates(self, items: Items) -> Float[Tensor, "rows width"]:
+        """Every item's embeddings side by side: one dot product is the sum of eq. 14."""
+        return torch.cat([items[name] for name in self.encoders], dim=-1)
+
+    def loss(self, batch: Batch) -> Loss:
+        """Cross-entropy over the catalogue (eq. 15) plus contrast in id space (eq. 16)."""
+        items = self.encode_items()
+        targets = batch.targets()
+        states = batch.states(lambda history: self.encode(history, items))
+        prediction = full_softmax(states, self._candidates(items), targets)
+        if not self.config.contrast_weight:
+            return Loss(prediction, {"cross_entropy": prediction.detach()})
+        contrast = in_batch_contrast(
+            states[:, : self.config.dim],
+            items["id"],
+            targets,
+            temperature=self.config.temperature,
+        )
+        total = prediction + self.config.contrast_weight * contrast
+        parts = {"cross_entropy": prediction.detach(), "contrast": contrast.detach()}
+        return Loss(total, parts)
+
+    def scores(self, history: History, items: Items | None = None) -> Float[Tensor, "batch items"]:
+        """Sum over sources of state times embedding (eq. 14)."""
+        items = self.encode_items() if items is None else items
+        return self.encode(history, items)[:, -1] @ self._candidates(items)[1:].T
+
+
+def _encoder_shape(config: TAMEConfig) -> EncoderShape:
+    return EncoderShape(
+        dim=config.dim,
+        num_layers=config.num_layers,
+        num_heads=config.num_heads,
+        inner_dim=config.inner_dim,
+        dropout=config.dropout,
+        norm=config.norm,
+    )
+
+
+def _vectors(
+    config: TAMEConfig, modality: Modality, num_queries: int, num_heads: int
+) -> Retriever | PooledVectors:
+    if not config.use_retriever:
+        return PooledVectors(config.dim, _pooled(modality), num_queries)
+    return Retriever(config.dim, _tokens(modality), num_queries, num_heads)
+
+
+def _form(config: TAMEConfig, modality: Modality) -> str:
+    if not config.use_retriever:
+        return "pooled"
+    return "tokens" if modality.tokens is not None else "pooled (one token)"
+
+
+def _tokens(modality: Modality) -> TokenFeatures:
+    """Token features, or the pooled ones as one token per item."""
+    if modality.tokens is not None:
+        return modality.tokens
+    assert modality.pooled is not None
+    present = torch.arange(len(modality.pooled)) > 0
+    if modality.missing is not None:
+        present &= ~modality.missing
+    every = bool(present[1:].all())
+    # A slice keeps the features in their memory-mapped file; picking rows would copy them.
+    values = modality.pooled[1:] if every else modality.pooled[present]
+    return TokenFeatures(values, present.long())
+
+
+def _pooled(modality: Modality) -> Float[Tensor, "rows width"]:
+    """Pooled features, or the mean of each item's tokens where there are none."""
+    if modality.pooled is not None:
+        return modality.pooled
+    assert modality.tokens is not None
+    lengths = modality.tokens.lengths.long()
+    owner = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+    total = torch.zeros(len(lengths), modality.tokens.width)
+    total.index_add_(0, owner, modality.tokens.values.float())
+    return total / lengths.clamp(min=1)[:, None]

@@ -1,0 +1,360 @@
+"""The same as the command line, from Python: a function per command, typed results.
+
+::
+
+    from orchestrator import api
+
+    result = api.sweep("tame", "heads", dataset="scientific", num_seeds=3)
+    result.table        # pandas: a row per point
+    result.figures      # the files drawn
+
+Every function raises :class:`orchestrator.errors.OrchError` with one clear sentence for what a
+user can mend. Ray and MLflow are imported by the functions that need them, not by this module.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.config import default_trial, flatten, model_type, override
+from orchestrator.data import Dataset, Description, data_folder, describe, open_dataset
+from orchestrator.errors import ConfigError
+from orchestrator.results import Epoch, Record
+from orchestrator.sweep.events import Listener, Silent
+from orchestrator.sweep.objective import train_recorded
+from orchestrator.sweep.options import Executor, Options
+from orchestrator.sweep.prepare import at_least_one, prepare
+from orchestrator.sweep.space import Choice, SpaceFile, find_space, read_spaces
+from orchestrator.sweep.study import Scheduler, Study, claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from orchestrator.tracking.runs import SweepInfo
+
+RESULTS = Path("results")
+"""Default folder of runs, sweeps and the tracking store, below the working directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """One line of ``orch models``."""
+
+    name: str
+    about: str
+    """First line of the model's docstring."""
+    spaces: tuple[str, ...]
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """What a sweep left behind."""
+
+    name: str
+    """Repeating the sweep, or ``orch plot NAME``, uses it."""
+    records: tuple[Record, ...]
+    table: "pd.DataFrame"
+    """A row per point, the best by validation first marked; see ``orchestrator.reporting``."""
+    num_reused: int
+    """Runs that were done before and not run again."""
+    figures: tuple[Path, ...]
+    tracking_uri: str
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        """Records of the runs that failed, with their reasons."""
+        return tuple(record for record in self.records if record.status == "failed")
+
+
+def models() -> tuple[ModelDescription, ...]:
+    """The zoo, in alphabetical order."""
+    import models as zoo
+
+    return tuple(_describe_model(name) for name in zoo.names())
+
+
+def _describe_model(name: str) -> ModelDescription:
+    import sys
+
+    about = (sys.modules[model_type(name).__module__].__doc__ or "").splitlines()[0]
+    declared = read_spaces(name)
+    return ModelDescription(
+        name=name,
+        about=about,
+        spaces=tuple(declared.spaces),
+        variants=tuple(declared.variants),
+    )
+
+
+def spaces(model: str | None = None) -> dict[str, SpaceFile]:
+    """Search spaces and variants, of one model or of all.
+
+    Raises:
+        ConfigError: there is no such model, or a file of spaces is wrong.
+    """
+    import models as zoo
+
+    wanted = zoo.names() if model is None else [model]
+    for name in wanted:
+        model_type(name)
+    return {name: read_spaces(name) for name in wanted}
+
+
+def datasets(*, data_dir: Path | None = None) -> tuple[Description, ...]:
+    """The data sets that can be used, in alphabetical order."""
+    return describe(data_dir)
+
+
+def import_data(
+    path: Path,
+    *,
+    name: str | None = None,
+    data_dir: Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Dataset:
+    """Import a data set; its layout is recognised.
+
+    Args:
+        path: the folder to read.
+        name: what to call it; by default what its layout suggests.
+        data_dir: folder of data sets; by default ``ORCH_DATA``, else the user's cache.
+        overwrite: replace a data set of that name.
+        progress: hears what is done, how much of it is done, and how much there is.
+
+    Raises:
+        DataError: the folder is no known layout, or a file in it is wrong; names file and line.
+    """
+    from orchestrator.data import import_dataset
+
+    return import_dataset(
+        path, name=name, data_dir=data_dir, overwrite=overwrite, progress=progress
+    )
+
+
+def train(
+    model: str,
+    *,
+    dataset: str = "planted",
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+    results: Path = RESULTS,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Record:
+    """Train one model at one seed; nothing is tracked, the record and weights are kept.
+
+    A run that was cut goes on; one that is done is not run again.
+
+    Args:
+        model: a model of the zoo.
+        dataset: a data set by name.
+        seed: decides weights, order and dropout.
+        overrides: dotted key -> value, such as ``{"train.learning_rate": 3e-4}``.
+        results: the run's folder is ``results/runs/<run id>``.
+        data_dir: folder of data sets.
+        device: ``auto``, ``cpu``, ``cuda``.
+        on_epoch: called after each epoch.
+
+    Raises:
+        OrchError: unknown names, impossible settings, damaged data, a loss that is not a number.
+    """
+    config = override(
+        default_trial(model, dataset, seed=seed), overrides or {}, where="--set"
+    )
+    opened = open_dataset(dataset, data_dir, verify=True)
+    return train_recorded(
+        config, opened, results=results.resolve(), device=device, on_epoch=on_epoch
+    )
+
+
+def sweep(
+    model: str,
+    space: str,
+    *,
+    dataset: str = "planted",
+    num_seeds: int = 3,
+    num_trials: int = 20,
+    scheduler: Scheduler = "none",
+    overrides: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    num_workers: int = 2,
+    num_threads: int = 1,
+    num_gpus: float | None = None,
+    executor: Executor = "ray",
+    address: str | None = None,
+    device: str = "auto",
+    results: Path = RESULTS,
+    data_dir: Path | None = None,
+    tracking_uri: str | None = None,
+    listener: Listener | None = None,
+    on_problem: Callable[[str], None] | None = None,
+) -> SweepResult:
+    """Run a search space and leave a record in MLflow, a table and a figure.
+
+    The same call again goes on where it stopped: runs that are done are not run again.
+
+    Args:
+        model: a model of the zoo.
+        space: one of its search spaces.
+        dataset: a data set by name.
+        num_seeds: seeds 0, 1, ... that every point is run with.
+        num_trials: points to sample in a joint space; a smaller discrete space is run as a grid.
+        scheduler: ``asha`` ends poor trials of a sampled space early.
+        overrides: dotted key -> value for the base point.
+        name: the sweep's name; by default it follows from the content.
+        num_workers: runs at once.
+        num_threads: CPU threads per run.
+        num_gpus: GPUs per run; by default those of this machine shared by the workers.
+        executor: ``ray``, or ``local`` for one run after the other in this process.
+        address: a Ray cluster to join.
+        device: ``auto``, ``cpu``, ``cuda``.
+        results: folder of runs, sweeps and the default store.
+        data_dir: folder of data sets.
+        tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
+        listener: told of progress.
+        on_problem: told, once, of a store that fails while the sweep goes on.
+
+    Raises:
+        OrchError: anything a user can mend, before the first run starts.
+    """
+    results = results.resolve()
+    opened = open_dataset(dataset, data_dir, verify=True)
+    study = prepare(
+        find_space(model, space),
+        default_trial(model, dataset),
+        opened,
+        overrides=overrides or {},
+        num_seeds=at_least_one("--seeds", num_seeds),
+        num_trials=at_least_one("--trials", num_trials),
+        scheduler=scheduler,
+        name=name,
+    )
+    options = Options(
+        results=results,
+        data_dir=data_folder(data_dir).resolve(),
+        folder=results / "sweeps" / study.name,
+        workers=at_least_one("--workers", num_workers),
+        threads=at_least_one("--threads", num_threads),
+        gpus=_gpus_per_run(num_gpus, num_workers, device),
+        device=device,
+        address=address,
+    )
+    claim(study, options.folder)
+    return _tracked(study, opened, options, executor, tracking_uri, listener, on_problem)
+
+
+def _tracked(
+    study: Study,
+    dataset: Dataset,
+    options: Options,
+    executor: Executor,
+    uri: str | None,
+    listener: Listener | None,
+    on_problem: Callable[[str], None] | None,
+) -> SweepResult:
+    from orchestrator.sweep.run import run_study
+    from orchestrator.tracking.mlflow import Tracker, tracking_uri
+
+    uri = tracking_uri(uri, options.results)
+    tracker = Tracker(uri, options.results, **({"on_problem": on_problem} if on_problem else {}))
+    info = sweep_info(study, dataset)
+    with tracker.open_sweep(info) as sink:
+        outcome = run_study(
+            study, sink=sink, options=options, executor=executor, listener=listener or Silent()
+        )
+        runs = tracker.runs_frame(study.name)
+        drawn = _report(runs, info, dataset, options.folder / "figures")
+        sink.finish_sweep(
+            "failed" if outcome.failed else "finished",
+            summary_markdown=drawn.markdown,
+            artifacts=drawn.files,
+        )
+    return SweepResult(
+        name=study.name,
+        records=outcome.records,
+        table=drawn.table,
+        num_reused=outcome.num_reused,
+        figures=drawn.files,
+        tracking_uri=uri,
+    )
+
+
+def sweep_info(study: Study, dataset: Dataset) -> "SweepInfo":
+    """What the tracker is told of a study."""
+    from orchestrator.tracking.runs import SweepInfo
+
+    factors = study.space.factors.items()
+    return SweepInfo(
+        name=study.name,
+        kind=study.space.kind,
+        model=study.base.model,
+        dataset=dataset.name,
+        data_hash=study.data_hash,
+        space=study.space.name,
+        description=study.space.about,
+        factors={key: f.choices if isinstance(f, Choice) else () for key, f in factors},
+        base=flatten(study.base),
+        seeds=study.seeds,
+        synthetic=dataset.manifest.origin.synthetic,
+    )
+
+
+def _gpus_per_run(wanted: float | None, workers: int, device: str) -> float:
+    import torch
+
+    if wanted is not None:
+        return wanted
+    here = torch.cuda.device_count() if device != "cpu" else 0
+    return min(1.0, here / workers)
+
+
+def make_planted(
+    name: str,
+    *,
+    num_users: int = 1000,
+    num_items: int = 1000,
+    seed: int = 0,
+    overwrite: bool = False,
+    data_dir: Path | None = None,
+) -> Dataset:
+    """Make a synthetic data set whose best possible ranking is known.
+
+    Raises:
+        ConfigError: a size that no world has.
+        DataError: there is a data set of that name, or the disk refuses.
+    """
+    from orchestrator import data
+
+    try:
+        config = data.PlantedConfig(num_users=num_users, num_items=num_items, seed=seed)
+    except ValueError as error:
+        raise ConfigError(f"orch data planted: {error}") from None
+    return data.make_planted(config, name=name, data_dir=data_folder(data_dir), overwrite=overwrite)
+
+
+def ui(
+    *,
+    results: Path = RESULTS,
+    tracking_uri: str | None = None,
+    port: int | None = None,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Show the store in MLflow's own pages on 127.0.0.1 until interrupted.
+
+    Args:
+        results: the results folder.
+        tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
+        port: port to listen on; a free one by default.
+        on_ready: hears the address once the pages answer.
+
+    Raises:
+        StoreError: the store cannot be opened, or the port is taken.
+    """
+    from orchestrator.tracking import store
+    from orchestrator.tracking.ui import serve
+
+    serve(store.tracking_uri(tracking_uri, results), results, port=port, on_ready=on_ready)

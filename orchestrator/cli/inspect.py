@@ -1,0 +1,90 @@
+"""``orch models``, ``orch spaces`` and ``orch datasets``: what there is."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import options
+
+if TYPE_CHECKING:
+    from orchestrator.data import Description
+    from orchestrator.sweep.space import Factor, Space
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(models)
+    app.command()(spaces)
+    app.command()(datasets)
+
+
+def models() -> None:
+    """List the models.
+
+    Example: orch models
+    """
+    from orchestrator import api
+
+    for model in api.models():
+        typer.echo(model.about)
+        typer.echo(f"  spaces: {', '.join(model.spaces) or 'none'}")
+        if model.variants:
+            typer.echo(f"  variants: {', '.join(model.variants)}")
+
+
+def spaces(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A model; all of them by default.",
+            autocompletion=options.complete_models,
+        ),
+    ] = None,
+) -> None:
+    """List the search spaces, with their factors and values.
+
+    Example: orch spaces tame
+    """
+    from orchestrator import api
+
+    for name, declared in api.spaces(model).items():
+        for space in declared.spaces.values():
+            _show_space(name, space)
+
+
+def _show_space(model: str, space: "Space") -> None:
+    typer.echo(f"{model} --space {space.name} ({space.kind}): {space.about}")
+    for key, factor in space.factors.items():
+        typer.echo(f"  {key}: {_values(factor)}")
+
+
+def _values(factor: "Factor") -> str:
+    from orchestrator.sweep.space import Choice
+
+    if isinstance(factor, Choice):
+        return ", ".join(map(str, factor.choices))
+    return f"{factor.low} to {factor.high}{' (log scale)' if factor.log else ''}"
+
+
+def datasets(data_dir: options.DataDir = None) -> None:
+    """List the data sets that can be used.
+
+    Example: orch datasets
+    """
+    from orchestrator import api
+
+    for dataset in api.datasets(data_dir=data_dir):
+        typer.echo(_line(dataset))
+
+
+def _line(dataset: "Description") -> str:
+    label = f"{dataset.name}{' (synthetic)' if dataset.synthetic else ''}"
+    if dataset.counts is None:
+        return f"{label}: {dataset.note}"
+    counts = dataset.counts
+    features = "; ".join(dataset.modalities) or "no features"
+    return (
+        f"{label}: {counts.users:,} users, {counts.items:,} items, "
+        f"{counts.interactions:,} interactions; {features}"
+    )

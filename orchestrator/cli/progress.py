@@ -1,0 +1,110 @@
+"""What a user sees while runs go on: a live line on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from orchestrator.config import MONITOR
+from orchestrator.results import Epoch, Record
+from orchestrator.sweep.study import Run
+
+
+class SweepProgress:
+    """Follows a sweep's runs; a listener (:class:`orchestrator.sweep.events.Listener`)."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._running: dict[str, int] = {}
+        self._num_runs = self._num_done = self._num_failed = 0
+        self._best = 0.0
+
+    def __enter__(self) -> "SweepProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def planned(self, num_runs: int, num_reused: int) -> None:
+        """Say how much there is to do."""
+        self._num_runs = num_runs
+        reused = f", {num_reused} of them done before and reused" if num_reused else ""
+        self._console.print(f"{num_runs} runs{reused}.", highlight=False)
+        self._task = self._bar.add_task("runs", total=num_runs, state="starting workers")
+
+    def epoch(self, run: Run, epoch: Epoch) -> None:
+        """Move the live line."""
+        self._running[run.run_id] = epoch.step
+        self._refresh()
+
+    def finished(self, run: Run, record: Record) -> None:
+        """One line per run that ended."""
+        self._running.pop(run.run_id, None)
+        self._num_done += 1
+        self._num_failed += record.status == "failed"
+        self._best = max(self._best, record.metrics.get(MONITOR, 0.0))
+        line = f"[{self._num_done}/{self._num_runs}] {run.name}: {describe(record)}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._task is None:
+            return
+        state = f"running {len(self._running)}, failed {self._num_failed}"
+        best = f", best val NDCG@10 {self._best:.4f}" if self._best else ""
+        self._bar.update(self._task, completed=self._num_done, state=state + best)
+
+
+def describe(record: Record) -> str:
+    """A record in a few words."""
+    if record.status != "finished":
+        return f"{record.status.upper()}: {record.reason}"
+    return (
+        f"val NDCG@10 {record.metrics[MONITOR]:.4f} at epoch {record.best_step} "
+        f"of {len(record.epochs)}, {record.seconds:.1f} s"
+    )
+
+
+def epoch_printer(console: Console) -> Callable[[Epoch], None]:
+    """Prints an epoch as a line; many short epochs share one, so that logs stay short."""
+    last = [0.0]
+
+    def show(epoch: Epoch) -> None:
+        if time.monotonic() - last[0] < 1.0 and epoch.step > 1:
+            return
+        last[0] = time.monotonic()
+        console.print(
+            f"epoch {epoch.step} ({epoch.stage}): loss {epoch.loss['total']:.4f}, "
+            f"val NDCG@10 {epoch.valid[MONITOR]:.4f}, {epoch.seconds:.2f} s",
+            highlight=False,
+        )
+
+    return show

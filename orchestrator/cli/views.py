@@ -1,0 +1,53 @@
+"""``orch plot`` and ``orch ui``: what the runs show."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import options
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(plot)
+    app.command()(ui)
+
+
+def plot(
+    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
+    results: options.Results = Path("results"),
+    data_dir: options.DataDir = None,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Draw a sweep's figure from its runs in MLflow: PDF, PNG, and the numbers as CSV.
+
+    Example: orch plot tame-heads-planted-1a2b3c4d --out figures
+    """
+    from orchestrator import api
+
+    for path in api.plot(
+        sweep, out=out, results=results, data_dir=data_dir, tracking_uri=tracking_uri
+    ):
+        typer.echo(str(path))
+
+
+def ui(
+    results: options.Results = Path("results"),
+    tracking_uri: options.TrackingUri = None,
+    port: Annotated[int | None, typer.Option(help="Port; a free one by default.")] = None,
+) -> None:
+    """Open the MLflow pages on 127.0.0.1, on the right store; Ctrl-C ends them.
+
+    Example: orch ui
+    """
+    from orchestrator import api
+
+    typer.echo("Starting the MLflow pages (about ten seconds) ...", err=True)
+    api.ui(
+        results=results,
+        tracking_uri=tracking_uri,
+        port=port,
+        on_ready=lambda url: typer.echo(f"MLflow: {url} (Ctrl-C ends it)"),
+    )

@@ -1,0 +1,54 @@
+"""Data sets: kept on disk, imported, split, and the generated one whose answer is known."""
+
+from orchestrator.data.features import Features
+from orchestrator.data.importing import Layout, Options, import_dataset, recognise
+from orchestrator.data.interactions import Sequences
+from orchestrator.data.manifest import Counts, Manifest, Origin
+from orchestrator.data.planted import PlantedConfig, make_planted, oracle_scores, planted_config
+from orchestrator.data.sources import (
+    Description,
+    data_folder,
+    dataset_names,
+    describe,
+    open_dataset,
+)
+from orchestrator.data.split import EvalUsers, Split, activity_groups, leave_one_out
+from orchestrator.data.store import (
+    Content,
+    Dataset,
+    ItemTable,
+    Progress,
+    add_features,
+    write_dataset,
+)
+
+__all__ = [
+    "Content",
+    "Counts",
+    "Dataset",
+    "Description",
+    "EvalUsers",
+    "Features",
+    "ItemTable",
+    "Layout",
+    "Manifest",
+    "Options",
+    "Origin",
+    "PlantedConfig",
+    "Progress",
+    "Sequences",
+    "Split",
+    "activity_groups",
+    "add_features",
+    "data_folder",
+    "dataset_names",
+    "describe",
+    "import_dataset",
+    "leave_one_out",
+    "make_planted",
+    "open_dataset",
+    "oracle_scores",
+    "planted_config",
+    "recognise",
+    "write_dataset",
+]

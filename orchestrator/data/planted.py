@@ -1,0 +1,328 @@
+"""The planted world: a generated data set whose best possible ranking is known.
+
+Every item has a few facets that only its text tells and a few that only its image tells. What a
+user takes next depends on the last item alone: each facet moves on to the value that follows it
+(nearly always), and among the items that fit, popular ones are likelier. So the exact
+probability of every next item is known (:func:`oracle_scores`), and a model that reads both
+modalities can come near it, while ids alone meet most items too rarely.
+
+An item's tokens name each of its facets once, on tokens that carry a marker; the other tokens
+name random values of the same facets. Attention can pick by the marker; a mean over the tokens
+drowns the one right value among the random ones.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int, Int64
+
+from models._interface import at_least, positive, probability
+from orchestrator.config import JSON
+from orchestrator.data.features import Features
+from orchestrator.data.folders import locked
+from orchestrator.data.interactions import Sequences, bounds
+from orchestrator.data.manifest import Origin
+from orchestrator.data.store import Content, Dataset, ItemTable, open_stored, write_dataset
+from orchestrator.errors import ConfigError, DataError
+
+NAME = "planted"
+MODALITIES = ("text", "image")
+GENERATOR = 1
+"""Version of this generator; a stored world of another one is made anew."""
+
+WORDS = (
+    "amber", "birch", "cobalt", "dune", "ember", "fjord", "garnet", "heath", "indigo", "jade",
+    "kelp", "lichen", "mica", "nectar", "onyx", "pewter", "quartz", "rust", "slate", "teal",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlantedConfig:
+    """Parameters of a planted world."""
+
+    num_users: int = 1000
+    num_items: int = 1000
+    min_length: int = 5
+    """Interactions of the least active users."""
+    mean_length: float = 8.0
+    """Mean number of interactions; beyond the minimum it is Poisson distributed."""
+    num_facets: int = 2
+    """Facets per modality."""
+    facet_values: int = 4
+    sharpness: float = 0.85
+    """Probability that a facet moves to its next value; the rest is spread over the others."""
+    popularity_exponent: float = 0.6
+    """Popularity of the r-th item is (r + 5) ** -exponent; 0 makes all alike."""
+    text_tokens: tuple[int, int] = (8, 14)
+    """Fewest and most tokens of a text."""
+    image_tokens: int = 16
+    """Patches of an image."""
+    width: int = 32
+    noise: float = 0.3
+    """Standard deviation of what is added to each feature; codes have deviation 1."""
+    marker: float = 2.0
+    """Standard deviation of the markers' features: how plainly true tokens stand out."""
+    missing_images: float = 0.0
+    """Share of items without an image."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their domain."""
+        for key in ("num_users", "num_items", "min_length", "num_facets", "width"):
+            at_least(key, getattr(self, key), 1)
+        at_least("facet_values", self.facet_values, 2)
+        at_least("mean_length", self.mean_length, self.min_length)
+        at_least("popularity_exponent", self.popularity_exponent, 0)
+        at_least("text_tokens", self.text_tokens[0], self.num_facets)
+        at_least("text_tokens", self.text_tokens[1], self.text_tokens[0])
+        at_least("image_tokens", self.image_tokens, self.num_facets)
+        at_least("noise", self.noise, 0)
+        at_least("marker", self.marker, 0)
+        positive("sharpness", self.sharpness)
+        probability("sharpness", self.sharpness)
+        probability("missing_images", self.missing_images)
+
+
+@dataclass(frozen=True)
+class World:
+    """What decides the next item; axis ``facets`` holds the text's facets, then the image's."""
+
+    facets: Int64[np.ndarray, "items facets"]
+    """Value of each facet of each item; row ``j`` is item ``j + 1``."""
+    log_popularity: Float64[np.ndarray, " items"]
+    log_moves: Float64[np.ndarray, "facets values values"]
+    """Log probability that a facet moves from one value to another."""
+
+
+@lru_cache(maxsize=4)
+def world(config: PlantedConfig) -> World:
+    """The world of a configuration."""
+    random = _random(config, "world")
+    num_facets = len(MODALITIES) * config.num_facets
+    facets = random.integers(config.facet_values, size=(config.num_items, num_facets))
+    ranks = random.permutation(config.num_items) + 1
+    log_popularity = -config.popularity_exponent * np.log(ranks + 5.0)
+    cycles = [random.permutation(config.facet_values) for _ in range(num_facets)]
+    return World(facets, log_popularity, np.stack([_log_moves(config, cycle) for cycle in cycles]))
+
+
+def _random(config: PlantedConfig, *purpose: str) -> np.random.Generator:
+    """Independent random numbers for each purpose, so that one setting does not shift another."""
+    return np.random.default_rng([config.seed, *"/".join(purpose).encode()])
+
+
+def _log_moves(
+    config: PlantedConfig, cycle: Int[np.ndarray, " values"]
+) -> Float64[np.ndarray, "values values"]:
+    """A facet goes round a cycle of its values, so no value is its own successor."""
+    rest = (1 - config.sharpness) / (config.facet_values - 1)
+    moves = np.full((config.facet_values, config.facet_values), rest)
+    moves[cycle, np.roll(cycle, -1)] = config.sharpness
+    return np.log(moves)
+
+
+def oracle_scores(
+    config: PlantedConfig, histories: Int[np.ndarray, "batch length"]
+) -> Float64[np.ndarray, "batch items"]:
+    """Exact log probability of every item being the next one: no ranking can be better.
+
+    Args:
+        config: the world's parameters.
+        histories: items, oldest first, padded on the left with 0; an all-padding history is a
+            user's beginning, where popularity decides.
+    """
+    return _log_next(world(config), histories[:, -1])
+
+
+def _log_next(of: World, last: Int[np.ndarray, " batch"]) -> Float64[np.ndarray, "batch items"]:
+    """Compute log P(j | i) = log pop_j + sum over facets f of log M_f[f(i), f(j)] + const."""
+    scores = np.repeat(of.log_popularity[None], len(last), axis=0)
+    known = last > 0
+    for facet, moves in zip(of.facets.T, of.log_moves, strict=True):
+        scores[known] += moves[:, facet][facet[last[known] - 1]]
+    top = scores.max(axis=1, keepdims=True)
+    scores -= top + np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
+    return scores
+
+
+def planted_sequences(config: PlantedConfig) -> Sequences:
+    """Every user's walk through the world; an item may come again."""
+    random = _random(config, "sequences")
+    extra = random.poisson(config.mean_length - config.min_length, size=config.num_users)
+    lengths = config.min_length + extra
+    walks = np.zeros((config.num_users, lengths.max()), dtype=np.int32)
+    last = np.zeros(config.num_users, dtype=np.int32)
+    for step in range(walks.shape[1]):
+        last = _draw(world(config), last, random.random(config.num_users))
+        walks[:, step] = last
+    inside = np.arange(walks.shape[1]) < lengths[:, None]
+    return Sequences(walks[inside], bounds(lengths))
+
+
+def _draw(
+    of: World, last: Int[np.ndarray, " users"], uniform: Float64[np.ndarray, " users"]
+) -> Int[np.ndarray, " users"]:
+    """The next item of each user, by inverting the cumulative probabilities; blocks save memory."""
+    drawn = np.empty_like(last)
+    for start in range(0, len(last), 1024):
+        block = slice(start, start + 1024)
+        cumulative = np.exp(_log_next(of, last[block])).cumsum(axis=1)
+        reached = uniform[block, None] * cumulative[:, -1:] >= cumulative
+        drawn[block] = reached.sum(axis=1) + 1
+    return drawn
+
+
+def planted_features(config: PlantedConfig) -> dict[str, Features]:
+    """Token features of both modalities, and their means as pooled features."""
+    text, image = np.split(world(config).facets, len(MODALITIES), axis=1)
+    fewest, most = config.text_tokens
+    random = _random(config, "lengths")
+    lengths = random.integers(fewest, most + 1, size=config.num_items)
+    patches = np.full(config.num_items, config.image_tokens)
+    patches[random.random(config.num_items) < config.missing_images] = 0
+    return {
+        "text": _features(config, "text", text, lengths),
+        "image": _features(config, "image", image, patches),
+    }
+
+
+def _features(
+    config: PlantedConfig,
+    modality: str,
+    facets: Int64[np.ndarray, "items facets"],
+    lengths: Int64[np.ndarray, " items"],
+) -> Features:
+    random = _random(config, "features", modality)
+    num_facets = facets.shape[1]
+    inside = np.arange(lengths.max()) < lengths[:, None]
+    order = np.where(inside, random.random(inside.shape), np.inf).argsort(axis=1).argsort(axis=1)
+    is_true = order < num_facets  # the marked tokens lie anywhere among the others
+    facet = np.where(is_true, order, random.integers(num_facets, size=inside.shape))
+    other = random.integers(config.facet_values, size=inside.shape)
+    value = np.where(is_true, np.take_along_axis(facets, facet, axis=1), other)
+    tokens = _token_vectors(config, random, facet=facet, value=value, is_true=is_true)
+    return _packed(tokens, inside)
+
+
+def _token_vectors(
+    config: PlantedConfig,
+    random: np.random.Generator,
+    *,
+    facet: Int64[np.ndarray, "items tokens"],
+    value: Int64[np.ndarray, "items tokens"],
+    is_true: Bool[np.ndarray, "items tokens"],
+) -> Float32[np.ndarray, "items tokens width"]:
+    """Code of the facet's value, plus the marker of true or of other tokens, plus noise."""
+    codes = random.standard_normal(
+        (config.num_facets, config.facet_values, config.width), dtype=np.float32
+    )
+    markers = config.marker * random.standard_normal((2, config.width), dtype=np.float32)
+    noise = random.standard_normal((*facet.shape, config.width), dtype=np.float32)
+    return codes[facet, value] + markers[is_true.astype(int)] + config.noise * noise
+
+
+def _packed(
+    tokens: Float32[np.ndarray, "items tokens width"], inside: Bool[np.ndarray, "items tokens"]
+) -> Features:
+    lengths = inside.sum(axis=1)
+    totals = (tokens * inside[:, :, None]).sum(axis=1)
+    means = totals / np.maximum(lengths, 1)[:, None]
+    return Features(
+        pooled=np.concatenate([np.zeros_like(means[:1]), means]).astype(np.float32),
+        tokens=tokens[inside].astype(np.float16),
+        lengths=np.concatenate([[0], lengths]).astype(np.int32),
+    )
+
+
+def planted_texts(config: PlantedConfig) -> list[str]:
+    """A readable text per item that names its text facets; entry 0 is padding."""
+    text, _ = np.split(world(config).facets, len(MODALITIES), axis=1)
+    return ["", *(_text(item, values) for item, values in enumerate(text.tolist(), start=1))]
+
+
+def _text(item: int, values: list[int]) -> str:
+    traits = ", ".join(f"trait {n} is {_word(value)}" for n, value in enumerate(values, start=1))
+    return f"Synthetic item {item}: {traits}."
+
+
+def _word(value: int) -> str:
+    turn, place = divmod(value, len(WORDS))
+    return WORDS[place] + (f" {turn + 1}" if turn else "")
+
+
+def make_planted(
+    config: PlantedConfig, *, name: str, data_dir: Path, overwrite: bool = False
+) -> Dataset:
+    """Generate a planted world and store it.
+
+    Raises:
+        DataError: one of this name is there and ``overwrite`` is not set, or the disk refuses.
+    """
+    origin = Origin(
+        importer="planted",
+        licence="generated",
+        synthetic=True,
+        generator=_parameters(config),
+        notes=("Generated, not observed; the exact best ranking is known.",),
+    )
+    content = Content(
+        sequences=planted_sequences(config),
+        users=[f"user-{user}" for user in range(config.num_users)],
+        items=_items(config),
+        features=planted_features(config),
+        origin=origin,
+    )
+    return write_dataset(content, data_dir / name, overwrite=overwrite)
+
+
+def _items(config: PlantedConfig) -> ItemTable:
+    names = ["", *(f"item-{item}" for item in range(1, config.num_items + 1))]
+    return ItemTable(names, planted_texts(config), [None] * len(names))
+
+
+def _parameters(config: PlantedConfig) -> JSON:
+    plain = dataclasses.asdict(config)
+    return {**plain, "text_tokens": list(config.text_tokens), "version": GENERATOR}
+
+
+def open_planted(data_dir: Path, *, verify: bool = False) -> Dataset:
+    """The built-in planted world, generated on first use and whenever it is not what it should be.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    folder = data_dir / NAME
+    current = _current(folder, verify=verify)
+    if current is None:
+        with locked(folder):  # whoever waited here finds the work done
+            current = _current(folder, verify=verify)
+            if current is None:
+                current = make_planted(
+                    PlantedConfig(), name=NAME, data_dir=data_dir, overwrite=True
+                )
+    return current
+
+
+def _current(folder: Path, *, verify: bool) -> Dataset | None:
+    """The stored world, if it is whole and generated as it would be now."""
+    try:
+        dataset = open_stored(folder, verify=verify)
+    except DataError:
+        return None
+    generator = dataset.manifest.origin.generator
+    return dataset if generator == _parameters(PlantedConfig()) else None
+
+
+def planted_config(dataset: Dataset) -> PlantedConfig:
+    """The parameters that a planted data set was generated with, as its oracle needs them.
+
+    Raises:
+        ConfigError: the data set was not generated by this version's planted world.
+    """
+    stored = dict(dataset.manifest.origin.generator or {})
+    if stored.pop("version", None) != GENERATOR:
+        raise ConfigError(f"{dataset.name}: is no planted world of this version; it has no oracle.")
+    return PlantedConfig(**{**stored, "text_tokens": tuple(stored["text_tokens"])})

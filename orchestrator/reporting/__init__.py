@@ -1,0 +1,1 @@
+"""Runs as figures and tables; the only place that draws."""

@@ -1,0 +1,63 @@
+"""The two papers' own numbers, to set beside measured ones.
+
+Source: the tables of the TAME and DeCoRec papers, every number as printed, also where a paper
+contradicts itself. ``variant`` is ``base`` for a model as its paper proposes it, the ablation's or
+the retrieval view's name otherwise, and empty for statistics of data sets.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from orchestrator.errors import ConfigError, StoreError, unknown
+
+KEYS = ("paper", "table", "dataset", "model", "variant", "metric")
+"""Columns that together name one number; each is text, empty where it does not apply."""
+
+IMPROVEMENT = "/improvement_percent"
+"""Ending of a metric that states the paper's own gain over the best baseline, in percent."""
+
+
+def published(
+    *,
+    paper: str | None = None,
+    table: str | None = None,
+    dataset: str | None = None,
+    model: str | None = None,
+    variant: str | None = None,
+    metric: str | None = None,
+) -> pd.DataFrame:
+    """Published numbers that match every given key: the columns :data:`KEYS` and ``value``.
+
+    Each key known by itself may still match nothing together; the frame is then empty.
+
+    Raises:
+        ConfigError: nothing at all is published under one of the keys.
+        StoreError: the installation lacks its table of published numbers.
+    """
+    asked = dict(zip(KEYS, (paper, table, dataset, model, variant, metric), strict=True))
+    frame = _everything()
+    match = pd.Series(data=True, index=frame.index)
+    for key, value in asked.items():
+        if value is None:
+            continue
+        is_equal = frame[key] == value
+        if not is_equal.any():
+            raise ConfigError(unknown(f"published {key}", value, set(frame[key]) - {""}))
+        match &= is_equal
+    return frame[match].reset_index(drop=True)
+
+
+@cache
+def _everything() -> pd.DataFrame:
+    types = {**dict.fromkeys(KEYS, "str"), "value": "float64"}
+    return pd.read_csv(_path(), dtype=types, keep_default_na=False)
+
+
+def _path() -> Path:
+    """The table's file: ``results/`` lies beside the packages, in a checkout and installed."""
+    path = Path(__file__).resolve().parents[2] / "results" / "published.csv"
+    if not path.is_file():
+        raise StoreError(f"{path}: cannot be found. Install this package again.")
+    return path

@@ -1,0 +1,1 @@
+"""What is tried: search spaces, studies, and the executors that run their trials."""

@@ -1,0 +1,93 @@
+"""What happens in a running study, told in the driver to the tracker and to whoever watches."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchestrator.config import flatten
+from orchestrator.results import Epoch, Record
+from orchestrator.sweep.study import Run
+from orchestrator.tracking.runs import RunInfo
+
+
+class Listener(Protocol):
+    """Someone who watches a study: the command line's progress display, say."""
+
+    def planned(self, num_runs: int, num_reused: int) -> None:
+        """Before the first run: how many there are, and how many are done already."""
+
+    def epoch(self, run: Run, epoch: Epoch) -> None:
+        """A run finished an epoch."""
+
+    def finished(self, run: Run, record: Record) -> None:
+        """A run ended, well or not."""
+
+
+class Sink(Protocol):
+    """Where runs are recorded: the open sweep of a tracker."""
+
+    def start_run(self, run: RunInfo) -> None:
+        """A run begins, or begins again."""
+
+    def log_epoch(self, run_id: str, epoch: Epoch) -> None:
+        """A run finished an epoch."""
+
+    def finish_run(self, run_id: str, record: Record) -> None:
+        """A run ended."""
+
+
+class Silent:
+    """Watches nothing."""
+
+    def planned(self, num_runs: int, num_reused: int) -> None:
+        """Ignore it."""
+
+    def epoch(self, run: Run, epoch: Epoch) -> None:
+        """Ignore it."""
+
+    def finished(self, run: Run, record: Record) -> None:
+        """Ignore it."""
+
+
+@dataclass
+class Events:
+    """Passes on what executors report, in the driver; each run is opened once."""
+
+    sink: Sink
+    listener: Listener
+    records: dict[str, Record] = field(default_factory=dict)
+    """Run id -> record of the runs that ended."""
+    _open: dict[str, Run] = field(default_factory=dict)
+    _epochs: dict[str, list[Epoch]] = field(default_factory=dict)
+
+    def epoch(self, run: Run, epoch: Epoch) -> None:
+        """A run finished an epoch."""
+        self._start(run)
+        self._epochs.setdefault(run.run_id, []).append(epoch)
+        self.sink.log_epoch(run.run_id, epoch)
+        self.listener.epoch(run, epoch)
+
+    def finished(self, run: Run, record: Record) -> None:
+        """A run ended; told twice, it counts once."""
+        if run.run_id in self.records:
+            return
+        self._start(run)
+        self.records[run.run_id] = record
+        self.sink.finish_run(run.run_id, record)
+        self.listener.finished(run, record)
+
+    def epochs(self, run: Run) -> tuple[Epoch, ...]:
+        """Epochs told of a run so far."""
+        return tuple(self._epochs.get(run.run_id, ()))
+
+    def _start(self, run: Run) -> None:
+        if run.run_id in self._open:
+            return
+        self._open[run.run_id] = run
+        info = RunInfo(
+            run_id=run.run_id,
+            name=run.name,
+            params=flatten(run.config),
+            seed=run.config.seed,
+            changed=run.changed,
+        )
+        self.sink.start_run(info)

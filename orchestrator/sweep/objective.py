@@ -1,0 +1,123 @@
+"""The one function a worker runs: settings in, record out, whatever happens."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from orchestrator.config import TrialConfig
+from orchestrator.data import Dataset, open_dataset
+from orchestrator.errors import OrchError, StoreError
+from orchestrator.results import Record, provenance, read_record, run_id, write_json
+from orchestrator.training.checkpoint import Checkpoints
+from orchestrator.training.loop import OnEpoch, train
+
+
+@lru_cache(maxsize=4)
+def dataset_in_worker(name: str, data_dir: Path) -> Dataset:
+    """A data set opened once per process; its features are shared between processes."""
+    return open_dataset(name, data_dir)
+
+
+def run_folder(results: Path, run: str) -> Path:
+    """Where a run keeps its checkpoints and its record."""
+    return results / "runs" / run
+
+
+def finished_record(results: Path, run: str) -> Record | None:
+    """The record of a run that is done, from whichever sweep; None if it is to be run."""
+    path = run_folder(results, run) / "record.json"
+    if not path.exists():
+        return None
+    record = read_record(path)
+    return record if record.status == "finished" else None
+
+
+def train_recorded(
+    config: TrialConfig,
+    dataset: Dataset,
+    *,
+    results: Path,
+    device: str = "auto",
+    on_epoch: OnEpoch | None = None,
+) -> Record:
+    """Train and keep the record, or take the record of the same run if it is done.
+
+    A run that was cut goes on from its last finished epoch. Two processes never train the same
+    run at once: the second waits, then takes the first one's record.
+
+    Raises:
+        OrchError: as :func:`orchestrator.training.loop.train`.
+    """
+    run = run_id(config, dataset.data_hash)
+    folder = run_folder(results, run)
+    with _held(folder):
+        done = finished_record(results, run)
+        if done is not None:
+            return done
+        record = train(
+            config, dataset, folder=folder / "checkpoints", device=device, on_epoch=on_epoch
+        )
+        write_json(folder / "record.json", record.to_json())
+        assert record.best_step is not None, "a finished run has a best epoch"
+        Checkpoints(folder / "checkpoints").keep(record.best_step, folder / "model.safetensors")
+        return record
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock").acquire()
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written ({error.strerror}). Choose another --results folder."
+        ) from None
+    with lock:
+        yield
+
+
+def run_trial(
+    config: TrialConfig,
+    dataset: Dataset,
+    *,
+    results: Path,
+    device: str = "auto",
+    on_epoch: OnEpoch | None = None,
+) -> Record:
+    """As :func:`train_recorded`, but an exception becomes a record with status ``failed``.
+
+    The record has the reason and the traceback. Only what is no failure of the trial (an
+    interrupt) leaves this function.
+    """
+    try:
+        return train_recorded(
+            config, dataset, results=results, device=device, on_epoch=on_epoch
+        )
+    except Exception as error:  # noqa: BLE001 - every failure is a record with its reason
+        trace = traceback.format_exc()
+        record = failure(config, dataset.data_hash, reason=_reason(error), trace=trace)
+    with suppress(StoreError):  # a full disk is told by the reason already
+        write_json(run_folder(results, record.run_id) / "record.json", record.to_json())
+    return record
+
+
+def failure(config: TrialConfig, data: str, *, reason: str, trace: str | None = None) -> Record:
+    """The record of a run that did not finish."""
+    return Record(
+        run_id=run_id(config, data),
+        status="failed",
+        config=config.to_json(),
+        provenance=provenance(data=data, device="unknown"),
+        reason=reason,
+        traceback=trace,
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OrchError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".splitlines()[0]

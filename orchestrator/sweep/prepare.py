@@ -1,0 +1,94 @@
+"""From what a user asks for to a checked study; whatever can be refused is refused here."""
+
+import string
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.config import TrialConfig, override
+from orchestrator.data import Dataset
+from orchestrator.errors import ConfigError
+from orchestrator.sweep.space import Space, check
+from orchestrator.sweep.study import Scheduler, Study, default_name
+from orchestrator.training.loop import build_model
+
+NAME_LETTERS = frozenset(string.ascii_letters + string.digits + "-_.")
+"""What a sweep's name may consist of, since it names a folder."""
+
+
+def prepare(
+    space: Space,
+    base: TrialConfig,
+    dataset: Dataset,
+    *,
+    overrides: Mapping[str, Any],
+    num_seeds: int,
+    num_trials: int,
+    scheduler: Scheduler,
+    name: str | None,
+) -> Study:
+    """A checked study of a space on a data set.
+
+    Args:
+        space: the search space.
+        base: the model's default settings.
+        dataset: the open data set; the base model is built on it once, so that an input that the
+            data set lacks is found now and not in a worker.
+        overrides: dotted key -> value, set on top of the space's base.
+        num_seeds: seeds 0, 1, ... of every point.
+        num_trials: points to sample where the space is larger.
+        scheduler: ends poor trials early; joint spaces only.
+        name: the sweep's name; None takes one that follows from the content.
+
+    Raises:
+        ConfigError: any of it cannot be.
+    """
+    _refuse_swept(space, overrides)
+    checked = override(check(space, base), overrides, where="--set")
+    check(replace(space, base={}), checked)
+    _check_scheduler(space, scheduler)
+    build_model(checked, dataset)
+    study = Study(
+        name=_checked_name(name or "unnamed"),
+        space=space,
+        base=checked,
+        seeds=tuple(range(num_seeds)),
+        num_trials=num_trials,
+        scheduler=scheduler,
+        data_hash=dataset.data_hash,
+    )
+    return study if name else replace(study, name=default_name(space, checked, study.plan()))
+
+
+def at_least_one(option: str, value: int) -> int:
+    """A count from the command line.
+
+    Raises:
+        ConfigError: it is below 1.
+    """
+    if value < 1:
+        raise ConfigError(f"{option} cannot be {value}: it must be at least 1.")
+    return value
+
+
+def _refuse_swept(space: Space, overrides: Mapping[str, Any]) -> None:
+    """Where every factor varies at once, setting one of them would have no effect."""
+    both = sorted(set(space.factors) & set(overrides))
+    if both and space.kind != "one-factor":
+        raise ConfigError(f"--set: `{both[0]}` is swept by space {space.name}. Leave it out.")
+
+
+def _check_scheduler(space: Space, scheduler: Scheduler) -> None:
+    if scheduler != "none" and space.kind != "joint":
+        raise ConfigError(
+            f"--scheduler cannot be {scheduler} with space {space.name}: ending runs early leaves "
+            f"gaps in a {space.kind} space. Use it with a joint one."
+        )
+
+
+def _checked_name(name: str) -> str:
+    if set(name) - NAME_LETTERS or name.startswith("."):
+        raise ConfigError(
+            f"--name cannot be {name!r}: it names a folder. Use letters, digits, `-`, `_`, `.`."
+        )
+    return name

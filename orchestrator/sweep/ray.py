@@ -1,0 +1,276 @@
+"""Runs a study with Ray Tune, on this machine or a cluster; the only file that imports ray.
+
+Workers train and report; the driver alone records. A trial of a listed study is one run. A trial
+of a sampled study is one point: its seeds run one after the other, the first of them reporting
+every epoch so that a scheduler may end the trial early.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray import tune
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from orchestrator.config import MONITOR
+from orchestrator.errors import OrchError, StoreError
+from orchestrator.results import Epoch, Record, provenance, record_from_json
+from orchestrator.sweep.events import Events
+from orchestrator.sweep.local import outcome
+from orchestrator.sweep.objective import dataset_in_worker, failure, run_trial
+from orchestrator.sweep.options import Options
+from orchestrator.sweep.sampling import num_told, open_study, suggest, tell
+from orchestrator.sweep.study import Run, Study
+
+REPORT_SECONDS = 0.5
+"""Epochs are reported together no more often than this, unless a scheduler decides on each."""
+ASHA_GRACE = 5
+"""Epochs before ASHA may end a trial."""
+
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: the tracker closes its runs first
+    "TUNE_RESULT_BUFFER_LENGTH": "0",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Context:
+    """What every worker is given."""
+
+    study: Study
+    options: Options
+    todo: tuple[Run, ...]
+
+
+def execute(study: Study, todo: list[Run], events: Events, options: Options) -> None:
+    """Run what is to be done: the listed runs, or as many sampled points as the study has left.
+
+    Raises:
+        StoreError: Ray cannot be started or reached.
+    """
+    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+    sampler = _Sampler(study, options) if study.is_sampled else None
+    if not (sampler.num_left if sampler else todo):
+        return
+    _start(options)
+    try:
+        _tuner(study, todo, events, options, sampler).fit()
+    finally:
+        ray.shutdown()
+
+
+def _start(options: Options) -> None:
+    local = {"num_cpus": options.workers * options.threads, "include_dashboard": False}
+    try:
+        ray.init(
+            address=options.address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+            **({} if options.address else local),
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = options.address or "this machine"
+        reason = str(error).splitlines()[0]
+        raise StoreError(
+            f"Ray cannot be used on {where}: {reason}. Mend --ray-address or use --executor local."
+        ) from None
+    logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def _tuner(
+    study: Study,
+    todo: list[Run],
+    events: Events,
+    options: Options,
+    sampler: "_Sampler | None",
+) -> tune.Tuner:
+    context = _Context(study=study, options=options, todo=tuple(todo))
+    trainable = tune.with_resources(
+        tune.with_parameters(_work, context=context),
+        {"cpu": options.threads, "gpu": options.gpus},
+    )
+    return tune.Tuner(
+        trainable,
+        param_space={} if sampler else {"index": tune.grid_search(list(range(len(todo))))},
+        tune_config=tune.TuneConfig(
+            metric=MONITOR,
+            mode="max",
+            num_samples=sampler.num_left if sampler else 1,
+            search_alg=sampler,
+            scheduler=_scheduler(study),
+            max_concurrent_trials=options.workers,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name=f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
+            storage_path=str(options.folder),
+            callbacks=[_Report(context, events)],
+            failure_config=tune.FailureConfig(max_failures=0),
+            log_to_file=True,
+            verbose=0,
+        ),
+    )
+
+
+def _scheduler(study: Study) -> TrialScheduler | None:
+    if study.scheduler == "none":
+        return None
+    most = 10 * study.base.train.max_epochs
+    return ASHAScheduler(grace_period=min(ASHA_GRACE, most), max_t=most, reduction_factor=3)
+
+
+class _Sampler(OptunaSearch):
+    """Ray's Optuna search, telling Optuna what really became of each trial.
+
+    Ray's own class tells a trial that was ended early as complete, with its early value, and
+    leaves one without a value running for ever.
+    """
+
+    def __init__(self, study: Study, options: Options) -> None:
+        self._journal = options.journal
+        self._history = open_study(options.journal, study.name, seed=study.base.seed)
+        self.num_left = max(0, study.num_trials - num_told(self._history))
+        super().__init__(
+            space=lambda trial: suggest(trial, study.space) and None,
+            metric=MONITOR,
+            mode="max",
+            storage=self._history._storage,
+            sampler=self._history.sampler,
+            study_name=study.name,
+        )
+
+    def save(self, checkpoint_path: str) -> None:
+        """Leave a note: the history is in the journal, of which Ray needs no copy."""
+        Path(checkpoint_path).write_text(f"see {self._journal}\n")
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """A report: epochs are intermediate values, the last report is not."""
+        if "state" not in result:
+            super().on_trial_result(trial_id, result)
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,
+        error: bool = False,
+    ) -> None:
+        """The end of a trial: finished, ended early by the scheduler, or failed."""
+        if trial_id in self._completed_trials:
+            return
+        self._completed_trials.add(trial_id)
+        end = None if error or not result else {"state": "stopped", **result}
+        tell(self._ot_study, self._ot_trials[trial_id], end)
+
+
+def _work(config: dict[str, Any], *, context: _Context) -> None:
+    """A worker's trial: train and report; what it reports last carries the records."""
+    torch.set_num_threads(context.options.threads)
+    runs = _runs(config, context)
+    reporter = _Reporter(every=0.0 if context.study.scheduler == "asha" else REPORT_SECONDS)
+    records = []
+    for place, run in enumerate(runs):
+        on_epoch = reporter.epoch if place == 0 else None
+        records.append(_trial(run, context.options, on_epoch))
+    end = outcome(records)
+    tune.report(
+        {
+            MONITOR: end["value"] if end["state"] == "finished" else float("-inf"),
+            "epochs": reporter.take(),
+            "records": [record.to_json() for record in records],
+            **end,
+        }
+    )
+
+
+def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None) -> Record:
+    try:
+        dataset = dataset_in_worker(run.config.dataset, options.data_dir)
+    except OrchError as error:
+        return failure(run.config, "", reason=str(error))
+    return run_trial(
+        run.config, dataset, results=options.results, device=options.device, on_epoch=on_epoch
+    )
+
+
+def _runs(config: dict[str, Any], context: _Context) -> tuple[Run, ...]:
+    if "index" in config:
+        return (context.todo[config["index"]],)
+    return context.study.runs(config)
+
+
+class _Reporter:
+    """Collects epochs and reports them together, since a report costs a round trip."""
+
+    def __init__(self, *, every: float) -> None:
+        self._every = every
+        self._last = time.monotonic()
+        self._epochs: list[Epoch] = []
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._epochs.append(epoch)
+        if time.monotonic() - self._last >= self._every:
+            tune.report({MONITOR: epoch.valid[MONITOR], "epochs": self.take()})
+            self._last = time.monotonic()
+
+    def take(self) -> list[dict[str, Any]]:
+        """The epochs not reported yet, as plain data."""
+        epochs, self._epochs = self._epochs, []
+        return [asdict(epoch) for epoch in epochs]
+
+
+class _Report(Callback):
+    """Passes workers' reports on to the driver's events."""
+
+    def __init__(self, context: _Context, events: Events) -> None:
+        self._context = context
+        self._events = events
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: object
+    ) -> None:
+        """Epochs, and at a trial's end the records of its runs."""
+        runs = _runs(trial.config, self._context)
+        for epoch in result.get("epochs", ()):
+            self._events.epoch(runs[0], Epoch(**epoch))
+        for run, record in zip(runs, result.get("records", ()), strict=False):
+            self._events.finished(run, record_from_json(record))
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **_: object
+    ) -> None:
+        """A trial that ended without records was ended early by the scheduler."""
+        self._end(trial, status="stopped", reason="ended early by the scheduler")
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **_: object
+    ) -> None:
+        """A trial's process died: killed, out of memory, or lost with its machine."""
+        self._end(trial, status="failed", reason="its worker process died (killed or lost)")
+
+    def _end(self, trial: Trial, *, status: Any, reason: str) -> None:  # noqa: ANN401
+        run = _runs(trial.config, self._context)[0]
+        if run.run_id in self._events.records:
+            return
+        data = self._context.study.data_hash
+        record = replace(
+            failure(run.config, data, reason=reason),
+            status=status,
+            epochs=self._events.epochs(run),
+            provenance=provenance(data=data, device="unknown"),
+        )
+        self._events.finished(run, record)

@@ -1,0 +1,152 @@
+"""Where the tracking store is, and whether it can be used: asked before MLflow is."""
+
+import http.client
+import os
+import socket
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from filelock import FileLock, Timeout
+
+from orchestrator.errors import StoreError
+
+REACH_SECONDS = 3.0
+"""How long a server may take to answer the first time."""
+LOCK_SECONDS = 120.0
+"""How long another process may take to create the store's file."""
+
+SQLITE = "sqlite:///"
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_ADVICE = "Start the server, or leave MLFLOW_TRACKING_URI unset to use a local file."
+
+
+def tracking_uri(option: str | None, results: Path) -> str:
+    """The store's URI: the option, else ``MLFLOW_TRACKING_URI``, else a file in ``results``."""
+    chosen = option or os.environ.get("MLFLOW_TRACKING_URI")
+    return chosen or f"{SQLITE}{(results.resolve() / 'mlflow.db').as_posix()}"
+
+
+def is_server(uri: str) -> bool:
+    """Whether the store is behind HTTP."""
+    return urlsplit(uri).scheme in {"http", "https"}
+
+
+def shown(uri: str) -> str:
+    """The URI as messages may show it: without a user's name and password."""
+    return _with_user(uri, "***@")
+
+
+def database(uri: str) -> Path | None:
+    """The file behind a SQLite URI."""
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder that can be written.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    probe = folder / f".writable.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: cannot be written ({error.strerror}). Choose another --results folder."
+        ) from None
+
+
+def check(uri: str) -> None:
+    """See that the store answers, within :data:`REACH_SECONDS`.
+
+    Raises:
+        StoreError: the server is unreachable, or the file is not a database.
+    """
+    file = database(uri)
+    if file is not None:
+        check_folder(file.parent)
+        _check_database(file)
+    elif is_server(uri):
+        _check_server(uri)
+    else:
+        _check_host(uri)
+
+
+@contextmanager
+def creation_lock(uri: str) -> Iterator[None]:
+    """Let one process at a time create the store's file; a server needs no lock.
+
+    Raises:
+        StoreError: another process holds the lock for too long.
+    """
+    file = database(uri)
+    if file is None:
+        yield
+        return
+    try:
+        with FileLock(file.with_name(".mlflow.lock"), timeout=LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise StoreError(
+            f"{error.lock_file}: another process has held this lock for {LOCK_SECONDS:.0f} s. "
+            "End that process, or delete the file if there is none."
+        ) from None
+
+
+def _check_database(file: Path) -> None:
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{file}: cannot be read as a database ({error}). Move it away to begin a new one."
+        ) from None
+
+
+def _with_user(uri: str, user: str) -> str:
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=f"{user}{parts.netloc.rpartition('@')[2]}"))
+
+
+def _check_server(uri: str) -> None:
+    address = f"{_with_user(uri, '').rstrip('/')}/health"
+    request = urllib.request.Request(address)  # noqa: S310 - http(s) only
+    try:
+        with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310
+            pass
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code >= 500:
+            raise _unreachable(uri, f"it answers {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        raise _unreachable(uri, error.reason) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(uri, error) from None
+
+
+def _check_host(uri: str) -> None:
+    """A database server's port; schemes without a host are MLflow's to judge."""
+    parts = urlsplit(uri)
+    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
+    if parts.hostname is None or port is None:
+        return
+    try:
+        socket.create_connection((parts.hostname, port), timeout=REACH_SECONDS).close()
+    except OSError as error:
+        raise _unreachable(uri, error) from None
+
+
+def _unreachable(uri: str, reason: object) -> StoreError:
+    text = getattr(reason, "strerror", None) or str(reason)
+    return StoreError(f"{shown(uri)}: the tracking store cannot be reached ({text}). {_ADVICE}")

@@ -1,0 +1,144 @@
+"""A sweep and its runs as MLflow's tags and metrics, and back."""
+
+import json
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+from orchestrator.results import Epoch, Record
+from orchestrator.tracking.names import (
+    BEST,
+    final_name,
+    from_mlflow,
+    param_text,
+    param_value,
+    to_mlflow,
+)
+from orchestrator.tracking.runs import RunInfo, SweepInfo, sweep_from_json
+
+TAG_LENGTH = 5000
+"""Characters per tag on every store."""
+NOTE_LENGTH = 8000
+"""Characters of a run's note."""
+SECONDS = "epoch/seconds"
+"""Logged last in every epoch, so that its steps are the epochs that are complete."""
+
+
+def curve(epoch: Epoch) -> dict[str, float]:
+    """What is drawn per epoch."""
+    valid = {to_mlflow(name): value for name, value in epoch.valid.items()}
+    loss = {f"loss/{part}": value for part, value in epoch.loss.items()}
+    return {**valid, **loss, SECONDS: epoch.seconds}
+
+
+def finals(record: Record) -> dict[str, float]:
+    """A run's outcome in figures."""
+    figures = {final_name(name): value for name, value in record.metrics.items()}
+    figures |= {"num_parameters": float(record.num_parameters), "seconds": record.seconds}
+    if record.best_step is not None:
+        figures["best_step"] = float(record.best_step)
+    return figures
+
+
+def row(run: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A child run as a row of the frame; curves are left out."""
+    tags = run.data.tags
+    status = tags.get("orch.status", run.info.status.lower())
+    head = {"run_id": tags["orch.run_id"], "status": status, "seed": int(tags["orch.seed"])}
+    params = {key: param_value(text) for key, text in run.data.params.items()}
+    figures = {
+        from_mlflow(name.removeprefix(BEST)): value
+        for name, value in run.data.metrics.items()
+        if not name.startswith(("val/", "loss/", "epoch/"))
+    }
+    return {**head, **params, **figures}
+
+
+def sweep_tags(info: SweepInfo) -> dict[str, str]:
+    """Tags of a sweep's parent run."""
+    chunks = list(parts(json.dumps(info.to_json()), TAG_LENGTH))
+    return {
+        **_shared_tags(info),
+        "orch.kind": info.kind,
+        "orch.seeds": ", ".join(map(str, info.seeds)),
+        "orch.status": "running",
+        "orch.reason": "",
+        "orch.info.parts": str(len(chunks)),
+        **{f"orch.info.{i}": "".join(chunk) for i, chunk in enumerate(chunks)},
+        "mlflow.note.content": cut(info.description, NOTE_LENGTH),
+    }
+
+
+def read_info(tags: Mapping[str, str]) -> SweepInfo:
+    """The sweep that :func:`sweep_tags` described."""
+    text = "".join(tags[f"orch.info.{i}"] for i in range(int(tags["orch.info.parts"])))
+    return sweep_from_json(json.loads(text))
+
+
+def run_tags(info: SweepInfo, run: RunInfo) -> dict[str, str]:
+    """Tags of a run that goes on."""
+    changed = {f"orch.changed.{key}": param_text(value) for key, value in run.changed.items()}
+    state = {"orch.seed": str(run.seed), "orch.status": "running", "orch.reason": ""}
+    return {**_shared_tags(info), **changed, **state, **run.tags}
+
+
+def _shared_tags(info: SweepInfo) -> dict[str, str]:
+    return {
+        "mlflow.source.name": "orch",
+        "orch.model": info.model,
+        "orch.dataset": info.dataset,
+        "orch.data_hash": info.data_hash,
+        "orch.space": info.space,
+        "orch.synthetic": param_text(info.synthetic),
+    }
+
+
+def record_tags(record: Record) -> dict[str, str]:
+    """Tags of a run that is over."""
+    source = record.provenance
+    return {
+        "orch.status": record.status,
+        "orch.reason": cut(record.reason or "", TAG_LENGTH),
+        "orch.code": source.code,
+        "orch.commit": source.commit,
+        "orch.device": source.device,
+        **{f"orch.inputs.{modality}": form for modality, form in record.inputs.items()},
+        **{f"orch.version.{package}": text for package, text in source.versions.items()},
+    }
+
+
+def process_tags() -> dict[str, str]:
+    """Who writes: a process id comes back, its starting time does not."""
+    me = psutil.Process()
+    return {
+        "orch.host": socket.gethostname(),
+        "orch.pid": str(me.pid),
+        "orch.pid_started": f"{me.create_time():.2f}",
+    }
+
+
+def is_orphan(run: Any) -> bool:  # noqa: ANN401
+    """Whether the run is said to go on by a process of this machine that is no more."""
+    tags = run.data.tags
+    if run.info.status != "RUNNING" or tags.get("orch.host") != socket.gethostname():
+        return False
+    try:
+        process = psutil.Process(int(tags["orch.pid"]))
+        is_gone = process.status() == psutil.STATUS_ZOMBIE
+        return is_gone or f"{process.create_time():.2f}" != tags["orch.pid_started"]
+    except psutil.NoSuchProcess:
+        return True
+
+
+def cut(text: str, length: int) -> str:
+    """The text, shortened where it is too long."""
+    return text if len(text) <= length else f"{text[: length - 2]} …"
+
+
+def parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of at most ``size`` items, in order."""
+    whole = list(items)
+    for begin in range(0, len(whole), size):
+        yield whole[begin : begin + size]

@@ -1,0 +1,32 @@
+"""Randomness of a run: everything follows from its seed and the epoch it is in.
+
+Each epoch seeds the generators anew from (seed, epoch). So a resumed run needs no stored
+generator state to go on exactly as if it had not been cut.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def derive(*parts: int | str) -> int:
+    """A 63-bit seed from parts, unrelated for different parts."""
+    text = "/".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Within it the caller's generator state is kept aside, and CPU kernels are deterministic.
+
+    On a GPU the kernels may differ in the last bits between runs, as torch's defaults do.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.use_deterministic_algorithms(device.type == "cpu" or before)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
