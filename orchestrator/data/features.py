@@ -40,6 +40,16 @@ class Features:
             _check_lengths(self.tokens, self.lengths)
         if self.pooled is not None and self.pooled[0].any():
             raise ValueError("pooled features of row 0 must be zeros: it is padding.")
+        if self.missing is not None:
+            self._check_missing(self.missing)
+
+    def _check_missing(self, missing: Bool[np.ndarray, " rows"]) -> None:
+        if missing[0]:
+            raise ValueError("row 0 is padding, which cannot be missing.")
+        if self.pooled is not None and self.pooled[missing].any():
+            raise ValueError("pooled features must be zeros where they are missing.")
+        if self.lengths is not None and self.lengths[missing].any():
+            raise ValueError("items whose modality is missing must have no tokens.")
 
     @property
     def num_items(self) -> int:

@@ -153,25 +153,39 @@ def planted_sequences(config: PlantedConfig) -> Sequences:
     random = _random(config, "sequences")
     extra = random.poisson(config.mean_length - config.min_length, size=config.num_users)
     lengths = config.min_length + extra
-    walks = np.zeros((config.num_users, lengths.max()), dtype=np.int32)
-    last = np.zeros(config.num_users, dtype=np.int32)
-    for step in range(walks.shape[1]):
-        last = _draw(world(config), last, random.random(config.num_users))
-        walks[:, step] = last
-    inside = np.arange(walks.shape[1]) < lengths[:, None]
-    return Sequences(walks[inside], bounds(lengths))
+    walks = np.zeros((config.num_users, lengths.max() + 1), dtype=np.int32)
+    cumulative, context = _contexts(world(config))
+    for step in range(lengths.max()):
+        uniform = random.random(config.num_users)
+        walks[:, step + 1] = _draw(cumulative, context[walks[:, step]], uniform)
+    inside = np.arange(lengths.max()) < lengths[:, None]
+    return Sequences(walks[:, 1:][inside], bounds(lengths))
+
+
+def _contexts(
+    of: World,
+) -> tuple[Float64[np.ndarray, "contexts items"], Int64[np.ndarray, " rows"]]:
+    """Cumulative probabilities of the next item after each kind of last item.
+
+    Items of equal facets lead on alike. Returns a row per kind, the first for having no last
+    item, and the row that belongs to each item and to padding.
+    """
+    _, first, kind = np.unique(of.facets, axis=0, return_index=True, return_inverse=True)
+    examples = np.concatenate([[0], first + 1])
+    cumulative = np.exp(_log_next(of, examples)).cumsum(axis=1)
+    return cumulative, np.concatenate([[0], kind.ravel() + 1])
 
 
 def _draw(
-    of: World, last: Int[np.ndarray, " users"], uniform: Float64[np.ndarray, " users"]
-) -> Int[np.ndarray, " users"]:
-    """The next item of each user, by inverting the cumulative probabilities; blocks save memory."""
-    drawn = np.empty_like(last)
-    for start in range(0, len(last), 1024):
-        block = slice(start, start + 1024)
-        cumulative = np.exp(_log_next(of, last[block])).cumsum(axis=1)
-        reached = uniform[block, None] * cumulative[:, -1:] >= cumulative
-        drawn[block] = reached.sum(axis=1) + 1
+    cumulative: Float64[np.ndarray, "contexts items"],
+    contexts: Int64[np.ndarray, " users"],
+    uniform: Float64[np.ndarray, " users"],
+) -> Int64[np.ndarray, " users"]:
+    """The next item of each user, by inverting the cumulative probabilities."""
+    drawn = np.zeros(len(contexts), dtype=np.int64)
+    for context in np.unique(contexts):
+        here, row = contexts == context, cumulative[context]
+        drawn[here] = 1 + np.searchsorted(row[:-1], uniform[here] * row[-1], side="right")
     return drawn
 
 

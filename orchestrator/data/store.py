@@ -293,19 +293,20 @@ def add_features(
             (draft / name).parent.mkdir(exist_ok=True)
             link_or_copy(folder / name, draft / name)
         entries = {name: write_features(draft, name, given) for name, given in features.items()}
-        origin = dataclasses.replace(
-            manifest.origin,
-            sources={**manifest.origin.sources, **(sources or {})},
-            notes=(*manifest.origin.notes, *notes),
+        added = dataclasses.replace(
+            manifest,
+            origin=_extended(manifest.origin, sources or {}, notes),
+            modalities={**manifest.modalities, **entries},
+            files=list_files(draft),
         )
-        modalities = {**manifest.modalities, **entries}
-        write_manifest(
-            draft,
-            dataclasses.replace(
-                manifest, origin=origin, modalities=modalities, files=list_files(draft)
-            ),
-        )
+        write_manifest(draft, added)
     return open_stored(folder)
+
+
+def _extended(origin: Origin, sources: Mapping[str, str], notes: tuple[str, ...]) -> Origin:
+    return dataclasses.replace(
+        origin, sources={**origin.sources, **sources}, notes=(*origin.notes, *notes)
+    )
 
 
 def _check_addition(

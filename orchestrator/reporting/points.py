@@ -1,7 +1,7 @@
 """A sweep's runs as points: the runs that share every swept value and differ in the seed."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,11 @@ from orchestrator.evaluation.significance import interval
 from orchestrator.tracking.runs import SweepInfo
 
 FINISHED = "finished"
-GOING_ON = ("running",)
-"""Status of runs that say nothing yet."""
+RUNNING = "running"
+FAILED = ("failed", "killed")
+"""Status of runs that ended without an outcome; ``stopped`` ones ended early on purpose."""
+
+_METRICS = {"recall": "Recall", "ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Mean:
 def newest_runs(runs: pd.DataFrame, info: SweepInfo) -> pd.DataFrame:
     """One run per point and seed, the newest: changed code runs a point again under another id."""
     keys = [key for key in info.factors if key in runs]
-    settled = runs[~runs["status"].isin(GOING_ON)]
+    settled = runs[runs["status"] != RUNNING]
     return settled.drop_duplicates(subset=[*keys, "seed"], keep="last")
 
 
@@ -57,19 +60,64 @@ def mean_over_seeds(runs: pd.DataFrame, metric: str) -> Mean:
 
 
 def num_failed(runs: pd.DataFrame) -> int:
-    """Runs without an outcome: failed, killed, or ended early."""
-    return int((runs["status"] != FINISHED).sum())
+    """Runs that ended without an outcome."""
+    return int(runs["status"].isin(FAILED).sum())
 
 
-def ordered(values: Sequence[Any]) -> list[Any]:
-    """Distinct values, numbers by size and others by first appearance."""
-    distinct: dict[Hashable, Any] = {(type(v) is bool, v): v for v in values}
-    kept = list(distinct.values())
-    if all(is_number(value) for value in kept):
-        return sorted(kept)
-    return kept
+def at_value(runs: pd.DataFrame, key: str, value: object) -> pd.DataFrame:
+    """The runs with a setting at a value; 1 is not True."""
+    if key not in runs:
+        return runs.iloc[:0]
+    return runs[[is_same(other, value) for other in runs[key].tolist()]]
+
+
+def is_same(one: object, other: object) -> bool:
+    """Whether two settings are equal; 1 is not True."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def is_number(value: object) -> bool:
     """Whether the value has a place on a scale; truth values have none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """Each value once: numbers by size, others by first appearance."""
+    kept: list[Any] = []
+    for value in values:
+        if not any(is_same(value, other) for other in kept):
+            kept.append(value)
+    return sorted(kept) if all(map(is_number, kept)) else kept
+
+
+def tried(runs: pd.DataFrame, info: SweepInfo, factor: str) -> list[Any]:
+    """A factor's values in the order to show them: those meant to be tried and those that were."""
+    ran = runs[factor].tolist() if factor in runs else []
+    return distinct([*info.factors[factor], *ran])
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Dotted key -> its last part in words, or the whole key where two end alike."""
+    keys = list(keys)
+    last = [key.rpartition(".")[2] for key in keys]
+    return {
+        key: key if last.count(name) > 1 else name.replace("_", " ")
+        for key, name in zip(keys, last, strict=True)
+    }
+
+
+def value_text(value: object) -> str:
+    """A setting as figures and tables show it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, tuple):
+        return ", ".join(map(value_text, value))
+    return str(value)
+
+
+def metric_text(metric: str) -> str:
+    """A metric as figures and tables show it: ``test/ndcg@20`` is ``NDCG@20``."""
+    name, at, cutoff = metric.rpartition("/")[2].partition("@")
+    return f"{_METRICS.get(name, name)}{at}{cutoff}"

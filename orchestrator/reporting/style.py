@@ -1,4 +1,4 @@
-"""One look for every figure: sizes of a two-column paper, readable in grey, the same bytes each time.
+"""One look for every figure: a two-column paper's sizes, readable in grey, the same bytes always.
 
 Nothing here touches pyplot or a display.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,7 +23,7 @@ PAGE = 7.16
 """Width of such a page, in inches."""
 DOTS_PER_INCH = 300
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
     "font.size": 7.5,
     "axes.titlesize": 8,
@@ -54,7 +54,7 @@ class Look:
 
     color: str
     marker: str
-    line: str
+    line: Literal["-", "--", "-.", ":"]
     fill: str
     """Colour inside the marker."""
 
@@ -111,5 +111,7 @@ def write_whole(path: Path, content: bytes) -> Path:
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror}). Choose another folder.") from None
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}). Choose another folder."
+        ) from None
     return path

@@ -1,0 +1,168 @@
+"""A sweep as a table: a row per point, for the terminal and for Markdown.
+
+The best point is chosen by validation; test metrics are told, and choose nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from orchestrator.config import MONITOR
+from orchestrator.reporting.points import (
+    at_value,
+    is_same,
+    mean_over_seeds,
+    metric_text,
+    newest_runs,
+    num_failed,
+    short_names,
+    tried,
+    value_text,
+)
+from orchestrator.reporting.sensitivity import METRICS
+from orchestrator.tracking.runs import SweepInfo
+
+HALF = " ±"
+"""Ending of a column that holds half the 95 % t interval of the column before it."""
+BEST = "*"
+
+
+def sweep_table(
+    runs: pd.DataFrame, info: SweepInfo, metrics: Sequence[str] = METRICS
+) -> pd.DataFrame:
+    """A row per point, in the order of the factors' values, the base point first.
+
+    Args:
+        runs: the sweep's runs, as :meth:`Tracker.runs_frame` gives them.
+        info: the sweep.
+        metrics: test metrics to tell.
+
+    Returns:
+        The swept keys, ``seeds`` (finished), ``val/ndcg@10``, each metric and its half interval
+        (``test/recall@20 ±``), ``failed``, ``stopped`` and ``is_best``: the highest mean
+        ``val/ndcg@10`` of the points with the most finished seeds.
+    """
+    newest = newest_runs(runs, info)
+    rows = [_row(at_point(newest, point), point, metrics) for point in _points(newest, info)]
+    halves = [name for metric in metrics for name in (metric, metric + HALF)]
+    columns = [*info.factors, "seeds", MONITOR, *halves, "failed", "stopped"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(is_best=_is_best(table))
+
+
+def at_point(runs: pd.DataFrame, point: dict[str, Any]) -> pd.DataFrame:
+    """The runs of a point."""
+    for key, value in point.items():
+        runs = at_value(runs, key, value)
+    return runs
+
+
+def as_text(table: pd.DataFrame, info: SweepInfo) -> str:
+    """The table for a terminal."""
+    header, *rows = _cells(table, info)
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join([_title(info), "", *lines, "", *_notes(table)])
+
+
+def as_markdown(table: pd.DataFrame, info: SweepInfo) -> str:
+    """The table for a report or a page."""
+    header, *rows = _cells(table, info)
+    ruler = ["---:"] * len(header)
+    lines = [f"| {' | '.join(map(_escaped, row))} |" for row in (header, ruler, *rows)]
+    return "\n".join([f"**{_title(info)}**", "", *lines, "", *map(_escaped, _notes(table))])
+
+
+def _points(runs: pd.DataFrame, info: SweepInfo) -> list[dict[str, Any]]:
+    """Distinct assignments of the swept keys: base first, then by factor and value."""
+    points: list[dict[str, Any]] = []
+    if set(info.factors) <= set(runs.columns):
+        for values in zip(*(runs[key].tolist() for key in info.factors), strict=True):
+            point = dict(zip(info.factors, values, strict=True))
+            if not any(_is_same_point(point, other) for other in points):
+                points.append(point)
+    order = {key: tried(runs, info, key) for key in info.factors}
+
+    def rank(point: dict[str, Any]) -> list[tuple[bool, int]]:
+        """Points that leave the base at a later factor come later."""
+        return [
+            (not is_same(point[key], info.base.get(key)), _index(values, point[key]))
+            for key, values in reversed(order.items())
+        ]
+
+    return sorted(points, key=rank)
+
+
+def _index(values: Sequence[Any], value: object) -> int:
+    return next(index for index, other in enumerate(values) if is_same(value, other))
+
+
+def _is_same_point(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(is_same(one[key], other[key]) for key in one)
+
+
+def _row(runs: pd.DataFrame, point: dict[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+    monitored = mean_over_seeds(runs, MONITOR)
+    row = {**point, "seeds": len(monitored.seeds), MONITOR: monitored.mean}
+    for metric in metrics:
+        over = mean_over_seeds(runs, metric)
+        row |= {metric: over.mean, metric + HALF: over.half}
+    return {**row, "failed": num_failed(runs), "stopped": int((runs["status"] == "stopped").sum())}
+
+
+def _is_best(table: pd.DataFrame) -> "pd.Series[bool]":
+    """At most one point; one with fewer seeds than another is not compared with it."""
+    complete = table.loc[table["seeds"] == table["seeds"].max(), MONITOR].dropna()
+    best = complete.idxmax() if len(complete) else None
+    return pd.Series([index == best for index in table.index], index=table.index, dtype=bool)
+
+
+def _cells(table: pd.DataFrame, info: SweepInfo) -> list[list[str]]:
+    """Header and rows as text; columns that say nothing are left out."""
+    names = short_names(info.factors)
+    metrics = [name for name in table.columns if name + HALF in table.columns]
+    counts = [name for name in ("failed", "stopped") if table[name].any()]
+    header = ["", *names.values(), "seeds", f"val {metric_text(MONITOR)}"]
+    header += [f"test {metric_text(metric)}" for metric in metrics] + counts
+    rows = [
+        [
+            BEST if row["is_best"] else "",
+            *(value_text(row[key]) for key in info.factors),
+            str(row["seeds"]),
+            _figure(row[MONITOR]),
+            *(_figure(row[metric], row[metric + HALF]) for metric in metrics),
+            *(str(row[name]) for name in counts),
+        ]
+        for row in table.to_dict("records")
+    ]
+    return [header, *rows]
+
+
+def _figure(mean: float, half: float = math.nan) -> str:
+    if math.isnan(mean):
+        return "-"
+    return f"{mean:.4f}" if math.isnan(half) else f"{mean:.4f}{HALF} {half:.4f}"
+
+
+def _title(info: SweepInfo) -> str:
+    origin = " (synthetic data)" if info.synthetic else ""
+    return f"{info.name}: {info.model}, {info.space}, on {info.dataset}{origin}"
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    if not table["seeds"].any():
+        return ["No run has finished."]
+    monitor = f"validation {metric_text(MONITOR)}"
+    notes = [f"{BEST} best by mean {monitor}; test metrics choose nothing."]
+    if table["seeds"].max() > 1:
+        notes.append(f"{HALF.strip()} half of the 95 % t interval over seeds.")
+    return notes
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace(BEST, f"\\{BEST}")

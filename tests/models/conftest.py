@@ -1,0 +1,94 @@
+"""A tiny catalogue with everything that real ones have: uneven tokens, missing features, fp16."""
+
+
+import pytest
+import torch
+
+import models
+from models import Catalogue, History, Modality, TokenFeatures
+from orchestrator.config import default_trial, override
+from orchestrator.data.batches import TrainingBatches
+from orchestrator.data.interactions import sequences_of
+from orchestrator.sweep.space import read_spaces
+
+NUM_ITEMS = 12
+MAX_LENGTH = 8
+
+
+def make_modality(name, lengths, *, width, seed, dtype=torch.float32):
+    """Random tokens, their means as pooled features, and missing where an item has no token."""
+    counts = torch.tensor([0, *lengths])
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(int(counts.sum()), width, generator=generator).to(dtype)
+    means = [part.float().mean(dim=0) if len(part) else torch.zeros(width)
+             for part in values.split(counts.tolist())]  # fmt: skip
+    missing = counts == 0
+    missing[0] = False
+    return Modality(
+        name=name,
+        tokens=TokenFeatures(values, counts),
+        pooled=torch.stack(means),
+        missing=missing if missing.any() else None,
+    )
+
+
+@pytest.fixture
+def catalogue():
+    return Catalogue(
+        NUM_ITEMS,
+        {
+            "text": make_modality("text", [3, 1, 5, 2, 4, 0, 3, 2, 5, 1, 4, 2], width=6, seed=1),
+            "image": make_modality(
+                "image", [4, 4, 0, 4, 4, 4, 4, 4, 4, 4, 4, 4], width=5, seed=2, dtype=torch.float16
+            ),
+        },
+    )
+
+
+@pytest.fixture
+def build(catalogue):
+    """Model by name -> a small one without dropout, in evaluation mode."""
+
+    def make(name, of=catalogue, *, variant=None, seed=0, **settings):
+        small = {"dim": 16, "max_length": MAX_LENGTH, "dropout": 0.0, **settings}
+        values = {f"model.{key}": value for key, value in small.items()}
+        values |= read_spaces(name).variants[variant] if variant else {}
+        config = override(default_trial(name, "tiny"), values, where="test").settings
+        torch.manual_seed(seed)
+        return models.find(name)(config, of).eval()
+
+    return make
+
+
+@pytest.fixture
+def batch_of():
+    """Sequences -> all their training samples as one batch."""
+
+    def make(lists, *, samples="positions", max_length=MAX_LENGTH):
+        times = [[1000 + 60 * place for place in range(len(items))] for items in lists]
+        batches = TrainingBatches(
+            sequences_of(lists, times),
+            samples=samples,
+            max_length=max_length,
+            batch_targets=10**6,
+        )
+        (batch,) = batches.epoch(0)
+        return batch
+
+    return make
+
+
+@pytest.fixture
+def histories():
+    """Histories of uneven length, padded on the left, with clock times."""
+    items = torch.tensor(
+        [
+            [0, 0, 0, 3, 9, 1],
+            [4, 6, 2, 12, 5, 6],
+            [0, 0, 0, 0, 0, 7],
+            [0, 11, 11, 8, 10, 3],
+        ]
+    )
+    return History(items, torch.where(items > 0, 1000 + 60 * torch.arange(6), 0))
+
+
