@@ -12,12 +12,13 @@ Every function raises :class:`orchestrator.errors.OrchError` with one clear sent
 user can mend. Ray and MLflow are imported by the functions that need them, not by this module.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.config import default_trial, flatten, model_type, override
+from orchestrator.config import TrialConfig, default_trial, flatten, model_type, override
 from orchestrator.data import Dataset, Description, data_folder, describe, open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.results import Epoch, Record
@@ -31,7 +32,10 @@ from orchestrator.sweep.study import Scheduler, Study, claim
 if TYPE_CHECKING:
     import pandas as pd
 
+    from orchestrator.tracking.mlflow import Tracker
     from orchestrator.tracking.runs import SweepInfo
+
+_LOG = logging.getLogger(__name__)
 
 RESULTS = Path("results")
 """Default folder of runs, sweeps and the tracking store, below the working directory."""
@@ -56,7 +60,9 @@ class SweepResult:
     """Repeating the sweep, or ``orch plot NAME``, uses it."""
     records: tuple[Record, ...]
     table: "pd.DataFrame"
-    """A row per point, the best by validation first marked; see ``orchestrator.reporting``."""
+    """A row per point; see :func:`orchestrator.reporting.tables.sweep_table`."""
+    text: str
+    """The table as the command line prints it."""
     num_reused: int
     """Runs that were done before and not run again."""
     figures: tuple[Path, ...]
@@ -162,9 +168,7 @@ def train(
     Raises:
         OrchError: unknown names, impossible settings, damaged data, a loss that is not a number.
     """
-    config = override(
-        default_trial(model, dataset, seed=seed), overrides or {}, where="--set"
-    )
+    config = override(default_trial(model, dataset, seed=seed), overrides or {}, where="--set")
     opened = open_dataset(dataset, data_dir, verify=True)
     return train_recorded(
         config, opened, results=results.resolve(), device=device, on_epoch=on_epoch
@@ -256,18 +260,21 @@ def _tracked(
     listener: Listener | None,
     on_problem: Callable[[str], None] | None,
 ) -> SweepResult:
+    from orchestrator.reporting.report import report_sweep
     from orchestrator.sweep.run import run_study
     from orchestrator.tracking.mlflow import Tracker, tracking_uri
 
     uri = tracking_uri(uri, options.results)
-    tracker = Tracker(uri, options.results, **({"on_problem": on_problem} if on_problem else {}))
+    tracker = Tracker(uri, options.results, on_problem=on_problem or _LOG.warning)
     info = sweep_info(study, dataset)
     with tracker.open_sweep(info) as sink:
         outcome = run_study(
             study, sink=sink, options=options, executor=executor, listener=listener or Silent()
         )
-        runs = tracker.runs_frame(study.name)
-        drawn = _report(runs, info, dataset, options.folder / "figures")
+        runs = _runs(tracker, study.name, outcome.records)
+        drawn = report_sweep(
+            runs, info, folder=options.folder / "figures", ceiling=_ceiling(study.base, dataset)
+        )
         sink.finish_sweep(
             "failed" if outcome.failed else "finished",
             summary_markdown=drawn.markdown,
@@ -277,10 +284,66 @@ def _tracked(
         name=study.name,
         records=outcome.records,
         table=drawn.table,
+        text=drawn.text,
         num_reused=outcome.num_reused,
         figures=drawn.files,
         tracking_uri=uri,
     )
+
+
+def _runs(tracker: "Tracker", name: str, records: tuple[Record, ...]) -> "pd.DataFrame":
+    """The sweep's runs from the store, or from memory where the store went away meanwhile."""
+    from orchestrator.errors import StoreError
+    from orchestrator.reporting.records import records_frame
+
+    try:
+        return tracker.runs_frame(name)
+    except StoreError:
+        return records_frame(records)
+
+
+def plot(
+    sweep: str,
+    *,
+    out: Path,
+    results: Path = RESULTS,
+    data_dir: Path | None = None,
+    tracking_uri: str | None = None,
+) -> tuple[Path, ...]:
+    """Draw a sweep's figure from its runs in MLflow.
+
+    Args:
+        sweep: its name.
+        out: folder to write into.
+        results: the results folder.
+        data_dir: folder of data sets; the known ceiling of a synthetic one needs the data.
+        tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
+
+    Returns:
+        The PDF, the PNG and the CSV.
+
+    Raises:
+        StoreError: there is no such sweep, or the folder cannot be written.
+    """
+    from orchestrator.reporting.report import report_sweep
+    from orchestrator.tracking.mlflow import Tracker
+    from orchestrator.tracking.store import tracking_uri as chosen_uri
+
+    tracker = Tracker(chosen_uri(tracking_uri, results), results)
+    info = tracker.find_sweep(sweep)
+    base = override(
+        default_trial(info.model, info.dataset), info.base, where=f"settings of {sweep}"
+    )
+    dataset = open_dataset(info.dataset, data_dir) if info.synthetic else None
+    runs = tracker.runs_frame(sweep)
+    return report_sweep(runs, info, folder=out, ceiling=_ceiling(base, dataset)).files
+
+
+def _ceiling(base: TrialConfig, dataset: Dataset | None) -> dict[str, float] | None:
+    """What the best possible ranking reaches on the test split; None where nobody knows."""
+    from orchestrator.evaluation.ceiling import ceiling
+
+    return None if dataset is None else ceiling(dataset, config=base.evaluation, prefix="test")
 
 
 def sweep_info(study: Study, dataset: Dataset) -> "SweepInfo":

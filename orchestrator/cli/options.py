@@ -11,7 +11,6 @@ import typer
 
 import orchestrator
 
-
 ROOT = Path(orchestrator.__file__).parents[1]
 
 
@@ -36,12 +35,8 @@ Model = Annotated[
         metavar="MODEL", help="A model; `orch models` lists them.", autocompletion=complete_models
     ),
 ]
-Dataset = Annotated[
-    str, typer.Option("--dataset", help="A data set; `orch datasets` lists them.")
-]
-Results = Annotated[
-    Path, typer.Option("--results", help="Folder of runs, database and figures.")
-]
+Dataset = Annotated[str, typer.Option("--dataset", help="A data set; `orch datasets` lists them.")]
+Results = Annotated[Path, typer.Option("--results", help="Folder of runs, database and figures.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(

@@ -74,7 +74,7 @@ def _sampled(numbers: Sequence[float], at: np.ndarray, *, is_log: bool) -> Place
     low, high = min(numbers), max(numbers)
     if is_log:
         few = LogLocator(subs=(1.0, 3.0)).tick_values(low, high)
-        ticks = few if high / low < 100 else LogLocator().tick_values(low, high)
+        ticks = few if high / low < 200 else LogLocator().tick_values(low, high)
     else:
         ticks = MaxNLocator(4).tick_values(low, high)
     shown = [float(tick) for tick in ticks if low <= tick <= high]

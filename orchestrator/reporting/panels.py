@@ -215,9 +215,7 @@ def _describe(
             Line2D([], [], color=_GREY, linestyle="none", marker="x", label="no run finished")
         )
     is_narrow = figure.get_figwidth() == COLUMN
-    notes = _notes(frame, info, scales, references)
-    if not is_narrow:
-        notes = wrap(" ".join(notes), 120)
+    notes = _lines(_notes(frame, info, scales, references), 64 if is_narrow else 130)
     columns = 2 if is_narrow else min(len(handles), 5)
     legend = figure.legend(
         handles=handles,
@@ -232,6 +230,17 @@ def _describe(
     figure.suptitle("\n".join(wrap(title, 50 if is_narrow else 110)))
     num_lines = len(notes) + math.ceil(len(handles) / columns)
     figure.set_figheight(figure.get_figheight() + 0.13 * num_lines)
+
+
+def _lines(sentences: Sequence[str], width: int) -> list[str]:
+    """Sentences in lines, none of them broken."""
+    lines: list[str] = []
+    for sentence in sentences:
+        if lines and len(lines[-1]) + len(sentence) < width:
+            lines[-1] += f" {sentence}"
+        else:
+            lines.append(sentence)
+    return lines
 
 
 def _notes(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from orchestrator.evaluation.significance import interval
@@ -68,7 +69,7 @@ def at_value(runs: pd.DataFrame, key: str, value: object) -> pd.DataFrame:
     """The runs with a setting at a value; 1 is not True."""
     if key not in runs:
         return runs.iloc[:0]
-    return runs[[is_same(other, value) for other in runs[key].tolist()]]
+    return runs.loc[np.array([is_same(other, value) for other in runs[key].tolist()], dtype=bool)]
 
 
 def is_same(one: object, other: object) -> bool:

@@ -30,6 +30,8 @@ _COLUMNS = [
     *("factor", "value", "is_base", "metric"),
     *("mean", "low", "high", "n", "failed", "seeds", "by_seed"),
 ]
+_DOTTED = (0, (1.0, 1.5))
+_DASHED = (0, (7.0, 2.0, 1.0, 2.0))
 
 
 def sensitivity_frame(
@@ -93,8 +95,10 @@ def sensitivity(
         published: metric -> the full model's value in TAME's Table II for this data set.
     """
     references = [
-        Reference(label="known ceiling", heights=ceiling or {}, line=(0, (1, 1.5))),
-        Reference(label="TAME paper, Table II", heights=published or {}, line=(0, (7, 2, 1, 2))),
+        Reference(label="known ceiling", heights=ceiling or {}, line=(0, (1.0, 1.5))),
+        Reference(
+            label="TAME paper, Table II", heights=published or {}, line=(0, (7.0, 2.0, 1.0, 2.0))
+        ),
     ]
     with style():
         return draw(frame, info, references)
@@ -114,5 +118,5 @@ def write_figure(figure: Figure, stem: Path, frame: pd.DataFrame) -> tuple[Path,
     return save(figure, pdf), save(figure, png)
 
 
-def _joined(values: tuple[float, ...]) -> str:
+def _joined(values: tuple[int | float, ...]) -> str:
     return " ".join(map(str, values))

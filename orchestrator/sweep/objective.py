@@ -94,9 +94,7 @@ def run_trial(
     interrupt) leaves this function.
     """
     try:
-        return train_recorded(
-            config, dataset, results=results, device=device, on_epoch=on_epoch
-        )
+        return train_recorded(config, dataset, results=results, device=device, on_epoch=on_epoch)
     except Exception as error:  # noqa: BLE001 - every failure is a record with its reason
         trace = traceback.format_exc()
         record = failure(config, dataset.data_hash, reason=_reason(error), trace=trace)

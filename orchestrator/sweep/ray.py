@@ -74,14 +74,15 @@ def execute(study: Study, todo: list[Run], events: Events, options: Options) -> 
 
 
 def _start(options: Options) -> None:
-    local = {"num_cpus": options.workers * options.threads, "include_dashboard": False}
+    is_local = options.address is None
     try:
         ray.init(
             address=options.address,
             log_to_driver=False,
             logging_level=logging.ERROR,
             configure_logging=True,
-            **({} if options.address else local),
+            num_cpus=options.workers * options.threads if is_local else None,
+            include_dashboard=False if is_local else None,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = options.address or "this machine"
@@ -174,7 +175,7 @@ class _Sampler(OptunaSearch):
             return
         self._completed_trials.add(trial_id)
         end = None if error or not result else {"state": "stopped", **result}
-        tell(self._ot_study, self._ot_trials[trial_id], end)
+        tell(self._history, self._ot_trials[trial_id], end)
 
 
 def _work(config: dict[str, Any], *, context: _Context) -> None:
@@ -239,6 +240,10 @@ class _Report(Callback):
     def __init__(self, context: _Context, events: Events) -> None:
         self._context = context
         self._events = events
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles callbacks to restore an experiment, which we never ask of it."""
+        return {}
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **_: object

@@ -1,5 +1,6 @@
 """Runs a study to its end: what is done already is taken, the rest goes to an executor."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.results import Record
@@ -70,7 +71,7 @@ def _sort(study: Study, options: Options) -> tuple[list[Run], dict[str, tuple[Ru
     return todo, done
 
 
-def _executor(name: Executor):  # noqa: ANN202 - the two modules' common function
+def _executor(name: Executor) -> Callable[[Study, list[Run], Events, Options], None]:
     if name == "local":
         from orchestrator.sweep.local import execute
     else:

@@ -96,11 +96,12 @@ class SweepTracker:
 
     def finish_run(self, run_id: str, record: Record) -> None:
         """Write the outcome of an open run and end it."""
-        run = self._open.pop(run_id)
+        run = self._open[run_id]
         epochs = {e.step: e for e in (*self._waiting.pop(run_id, []), *record.epochs)}
         whole = dataclasses.replace(record, epochs=tuple(epochs[step] for step in sorted(epochs)))
         if not self._attempt(partial(self._writer.finish, run, whole)):
             self._keep(Entry(sweep=self._info, run=run, record=whole))
+        del self._open[run_id]  # not before: Ctrl-C may come while the store is told
 
     def finish_sweep(
         self, status: SweepStatus, *, summary_markdown: str = "", artifacts: Sequence[Path] = ()
@@ -143,8 +144,8 @@ class SweepTracker:
     def _kill_open(self, reason: str) -> None:
         self._flush()
         for run_id in list(self._open):
-            del self._open[run_id]
             self._attempt(partial(self._writer.kill, run_id, reason))
+            del self._open[run_id]
 
     def _flush(self) -> None:
         for run_id, epochs in list(self._waiting.items()):

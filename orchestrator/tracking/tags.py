@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from orchestrator.results import Epoch, Record
 from orchestrator.tracking.names import (

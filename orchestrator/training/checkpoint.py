@@ -7,6 +7,8 @@ the best epoch are kept.
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,24 +78,27 @@ class Checkpoints:
         paths = self._all()
         if not paths:
             return None
-        plain = dict(self._state(paths[-1])["progress"])
-        epochs = [Epoch(**epoch) for epoch in plain.pop("epochs")]
-        return Progress(**plain, epochs=epochs)
+        with _undamaged(paths[-1]):
+            plain = dict(self._state(paths[-1])["progress"])
+            epochs = [Epoch(**epoch) for epoch in plain.pop("epochs")]
+            return Progress(**plain, epochs=epochs)
 
     def load_model(self, step: int, model: nn.Module) -> None:
         """Set the weights to those after epoch ``step``."""
-        model.load_state_dict(self._tensors(step, "model.safetensors"))
+        with _undamaged(self._path(step)):
+            model.load_state_dict(self._tensors(step, "model.safetensors"))
 
     def load_optimizer(self, step: int, optimizer: torch.optim.Optimizer) -> None:
         """Set the optimiser's state to that after epoch ``step``."""
         state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, tensor in self._tensors(step, "optimizer.safetensors").items():
-            index, name = key.split(".", 1)
-            state.setdefault(int(index), {})[name] = tensor
-        plain = self._state(self._path(step))["optimizer"]
-        for group in plain:
-            group["betas"] = tuple(group["betas"])
-        optimizer.load_state_dict({"state": state, "param_groups": plain})
+        with _undamaged(self._path(step)):
+            for key, tensor in self._tensors(step, "optimizer.safetensors").items():
+                index, name = key.split(".", 1)
+                state.setdefault(int(index), {})[name] = tensor
+            plain = self._state(self._path(step))["optimizer"]
+            for group in plain:
+                group["betas"] = tuple(group["betas"])
+            optimizer.load_state_dict({"state": state, "param_groups": plain})
 
     def keep(self, step: int, path: Path) -> None:
         """Move the weights after epoch ``step`` to a file and delete all checkpoints."""
@@ -107,23 +112,26 @@ class Checkpoints:
         return sorted(self.folder.glob("epoch-*"))
 
     def _tensors(self, step: int, name: str) -> dict[str, torch.Tensor]:
-        path = self._path(step) / name
-        try:
-            return load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise StoreError(_damaged(path, error)) from None
+        return load_file(self._path(step) / name)
 
     def _state(self, path: Path) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads((path / "progress.json").read_text())
-        except (OSError, ValueError) as error:
-            raise StoreError(_damaged(path, error)) from None
+        state: dict[str, Any] = json.loads((path / "progress.json").read_text())
         return state
 
 
-def _damaged(path: Path, error: Exception) -> str:
-    run = path.parent if path.is_dir() else path.parent.parent
-    return f"{path}: the checkpoint is damaged ({error}). Delete {run} to run from the start."
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with reading an epoch's folder becomes one sentence."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise StoreError(
+            f"{path}: the checkpoint is damaged ({reason}). "
+            f"Delete {path.parent} to run from the start."
+        ) from None
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -23,6 +23,7 @@ def prepare_stage(model: Recommender, stage: Stage) -> dict[str, float]:
     factors = {}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not _matches(name, stage.frozen))
+        parameter.grad = None  # an earlier stage's would count where the norm is clipped
         if parameter.requires_grad:
             factors[name] = _factor(name, stage)
     return factors

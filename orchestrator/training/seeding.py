@@ -24,9 +24,12 @@ def reproducible(device: torch.device) -> Iterator[None]:
     On a GPU the kernels may differ in the last bits between runs, as torch's defaults do.
     """
     before = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.use_deterministic_algorithms(device.type == "cpu" or before)
+        torch.use_deterministic_algorithms(
+            device.type == "cpu" or before, warn_only=warns and device.type != "cpu"
+        )
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before)
+            torch.use_deterministic_algorithms(before, warn_only=warns)

@@ -90,5 +90,3 @@ def histories():
         ]
     )
     return History(items, torch.where(items > 0, 1000 + 60 * torch.arange(6), 0))
-
-

@@ -52,7 +52,7 @@ def test_self_attention_is_the_definition():
                 readable = [k for k in range(5) if allowed[row, 0, place, k]]
                 logits = [query[row, place, part] @ key[row, k, part] / 4**0.5 for k in readable]
                 weights = torch.stack(logits).softmax(dim=0)
-                heads.append(sum(w * value[row, k, part] for w, k in zip(weights, readable)))  # noqa: B905
+                heads.append(weights @ value[row, readable, part])
             expected = attention.out(torch.cat(heads))
             torch.testing.assert_close(found[row, place], expected)
 
@@ -109,7 +109,7 @@ def test_a_later_item_reaches_earlier_states_only_without_causality(causal):
     encoder = SequenceEncoder(dataclasses.replace(SHAPE, causal=causal))
     x = torch.randn(2, 5, 8)
     other = x.clone()
-    other[:, -1] += 1.0
+    other[:, -1] *= -1.0  # adding a constant is undone by the input's LayerNorm
     before, after = encoder(x, IS_ITEM)[:, 3], encoder(other, IS_ITEM)[:, 3]
     assert torch.allclose(before, after) == causal
 
@@ -158,4 +158,4 @@ def test_the_padding_row_never_trains():
     adam = torch.optim.Adam(table.parameters(), lr=0.1)
     (table(torch.tensor([[0, 1, 2]])) * torch.randn(1, 3, 8)).sum().backward()
     adam.step()
-    assert not table.weight[0].any() or torch.equal(table.weight.grad[0], torch.zeros(8))
+    assert not table.weight[0].any()

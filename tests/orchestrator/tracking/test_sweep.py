@@ -210,3 +210,23 @@ def test_damaged_item_does_not_block_the_others(spool, info, problems, make_run,
     spool.replay(told.append, on_problem=problems.append)
     assert len(told) == 1
     assert len(problems) == 2
+
+
+def test_run_is_ended_when_ctrl_c_comes_while_it_is_told(
+    sweep, store, monkeypatch, make_run, make_record
+):
+    run = make_run()
+
+    def interrupt(run, record):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "finish", interrupt)
+
+    def drive():
+        with sweep:
+            sweep.start_run(run)
+            sweep.finish_run(run.run_id, make_record(run))
+
+    with pytest.raises(KeyboardInterrupt):
+        drive()
+    assert store.calls[1:] == [("kill", "run-2-0"), ("abandon", False)]

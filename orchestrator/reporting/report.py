@@ -1,0 +1,64 @@
+"""A sweep's runs -> its figure, its table, and the note that its parent run carries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from orchestrator.reporting.published import published
+from orchestrator.reporting.sensitivity import METRICS, sensitivity, sensitivity_frame, write_figure
+from orchestrator.reporting.tables import as_markdown, as_text, sweep_table
+from orchestrator.tracking.runs import SweepInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was made of a sweep's runs."""
+
+    table: pd.DataFrame
+    text: str
+    """The table for a terminal."""
+    markdown: str
+    """The table for the parent run's description."""
+    files: tuple[Path, ...]
+    """PDF and PNG of the figure, and CSV of the numbers behind it."""
+
+
+def report_sweep(
+    runs: pd.DataFrame,
+    info: SweepInfo,
+    *,
+    folder: Path,
+    ceiling: Mapping[str, float] | None = None,
+) -> Report:
+    """Draw a sweep's figure into a folder and make its table.
+
+    Args:
+        runs: the sweep's runs, as :meth:`Tracker.runs_frame` gives them.
+        info: the sweep.
+        folder: where the files go, named after the space.
+        ceiling: metric -> the best any ranking can do, where that is known.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    table = sweep_table(runs, info)
+    frame = sensitivity_frame(runs, info)
+    figure = sensitivity(frame, info, ceiling=ceiling, published=published_figures(info))
+    pdf, png = write_figure(figure, folder / f"{info.model}-{info.space}", frame)
+    return Report(
+        table=table,
+        text=as_text(table, info),
+        markdown=as_markdown(table, info),
+        files=(pdf, png, pdf.with_suffix(".csv")),
+    )
+
+
+def published_figures(info: SweepInfo) -> dict[str, float] | None:
+    """What the TAME paper's Table II prints for this model on this very data set, if it does."""
+    rows = published(paper="tame", table="II", variant="base")
+    rows = rows[(rows["dataset"] == info.dataset) & (rows["model"] == info.model)]
+    values = dict(zip(rows["metric"], rows["value"], strict=True))
+    found = {metric: values.get(metric.removeprefix("test/")) for metric in METRICS}
+    return {metric: float(value) for metric, value in found.items() if value is not None} or None
