@@ -1,6 +1,5 @@
 """A tiny catalogue with everything that real ones have: uneven tokens, missing features, fp16."""
 
-
 import pytest
 import torch
 
@@ -30,6 +29,15 @@ def make_modality(name, lengths, *, width, seed, dtype=torch.float32):
         pooled=torch.stack(means),
         missing=missing if missing.any() else None,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Tensors this small gain nothing by threads, and lose much where cores are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -58,9 +58,7 @@ def attend(query, keys, values, heads):
         part = slice(head * width, (head + 1) * width)
         logits = [(query[part] @ key[part] / math.sqrt(width)).item() for key in keys]
         total = sum(math.exp(logit) for logit in logits)
-        read.append(
-            sum(math.exp(z) / total * v[part] for z, v in zip(logits, values, strict=True))
-        )
+        read.append(sum(math.exp(z) / total * v[part] for z, v in zip(logits, values, strict=True)))
     return torch.cat(read)
 
 

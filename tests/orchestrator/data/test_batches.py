@@ -56,9 +56,7 @@ def test_every_target_comes_once_per_epoch_with_enough_before_it(
     lengths, max_length, batch_targets, samples
 ):
     lists = walks(lengths)
-    batches = batches_of(
-        lists, samples=samples, max_length=max_length, batch_targets=batch_targets
-    )
+    batches = batches_of(lists, samples=samples, max_length=max_length, batch_targets=batch_targets)
     before = {item: items[:n] for items in lists for n, item in enumerate(items) if n}
     found = all_samples(batches)
     assert Counter(target for _, target in found) == Counter(before.keys())
@@ -116,9 +114,7 @@ def test_histories_are_padded_on_the_left_and_targets_follow_their_items():
     samples=st.sampled_from(["positions", "prefixes"]),
 )
 def test_less_than_half_of_a_group_is_padding(lengths, max_length, samples):
-    batches = batches_of(
-        walks(lengths), samples=samples, max_length=max_length, batch_targets=200
-    )
+    batches = batches_of(walks(lengths), samples=samples, max_length=max_length, batch_targets=200)
     for batch in batches.epoch(0):
         widths = [group.history.items.shape[1] for group in batch.groups]
         assert widths == sorted(set(widths))

@@ -123,14 +123,14 @@ DAMAGE = [
 def test_a_damaged_checkpoint_is_told_with_its_file_and_a_way_out(
     cycle, two_stages, tmp_path, name, damage
 ):
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def cut(epoch):
-        raise Cut
+        raise CutError
 
     config = two_stages.trial(max_epochs=3)
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         train(config, cycle, folder=tmp_path / "run", device="cpu", on_epoch=cut)
     damage(tmp_path / "run" / "epoch-00001" / name)
     with pytest.raises(StoreError, match="the checkpoint is damaged") as caught:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import models
+from orchestrator.config import EvalConfig
 from orchestrator.evaluation.evaluate import summary, target_ranks
 from orchestrator.training.loop import train
 
@@ -20,7 +21,6 @@ def test_every_model_learns_a_cycle(cycle, trial, name):
     )
     record = train(config, cycle, device="cpu")
     assert record.metrics["test/hit@1"] > 0.9
-    assert record.seconds < 15
 
 
 def test_popularity_does_not(cycle):
@@ -30,13 +30,7 @@ def test_popularity_does_not(cycle):
     found = target_ranks(
         lambda rows: scores.expand(len(rows), -1),
         users,
-        config=_config(),
+        config=EvalConfig(cutoffs=(1, 10)),
         max_length=6,
     )
     assert summary(found, cutoffs=(1,), prefix="test")["test/hit@1"] < 0.3
-
-
-def _config():
-    from orchestrator.config import EvalConfig
-
-    return EvalConfig(cutoffs=(1, 10))

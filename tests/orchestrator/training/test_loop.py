@@ -125,6 +125,24 @@ def test_an_epochs_loss_is_the_mean_over_its_targets(cycle, two_stages, monkeypa
     assert record.epochs[0].loss["total"] == pytest.approx(mean, rel=1e-5)
 
 
+def test_epochs_differ_in_their_order_and_in_what_they_drop(cycle, two_stages, monkeypatch):
+    seen = []
+    original = loop._update
+
+    def watched(run, batch, optimizer):
+        seen.append((batch.targets().tolist(), torch.rand(4).tolist(), run.model.training))
+        return original(run, batch, optimizer)
+
+    monkeypatch.setattr(loop, "_update", watched)
+    train(two_stages.trial(max_epochs=2, batch_targets=10**6), cycle, device="cpu")
+    orders, draws, modes = zip(*seen, strict=True)
+    assert len(seen) == 4  # two epochs of each of two stages
+    for several in (orders, draws):
+        assert len({tuple(one) for one in several}) == 4
+    assert len({tuple(sorted(order)) for order in orders}) == 1
+    assert all(modes)
+
+
 @pytest.mark.parametrize("limit", [0.0, 1e-3])
 def test_gradients_are_clipped_where_a_limit_is_set(cycle, two_stages, monkeypatch, limit):
     norms = []

@@ -82,9 +82,7 @@ def test_a_pattern_that_misses_or_clashes_is_refused(stage, message):
 def test_weight_decay_is_decoupled_and_off_by_default():
     for decay in (0.0, 0.5):
         model = Net()
-        adam = optimizer(
-            model, Stage(name="s"), TrainConfig(learning_rate=0.1, weight_decay=decay)
-        )
+        adam = optimizer(model, Stage(name="s"), TrainConfig(learning_rate=0.1, weight_decay=decay))
         before = model.head.weight.detach().clone()
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)

@@ -1,6 +1,7 @@
 """Training stands alone: it works where Ray, MLflow and Optuna cannot be imported."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -34,6 +35,7 @@ def test_training_needs_neither_ray_nor_mlflow(cycle, trial, tmp_path):
         [*words, str(tmp_path / "config.json"), str(cycle.folder)],
         capture_output=True,
         text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )
     assert done.returncode == 0, done.stderr
