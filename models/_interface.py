@@ -5,6 +5,7 @@ width heads queries targets``. ``rows`` is ``items + 1``: row 0 is padding. Scor
 ``items`` alone: column ``j`` is item ``j + 1``, so padding cannot be ranked.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -206,10 +207,10 @@ def positive(key: str, value: float | int) -> None:
     """Refuse a value that is not above zero.
 
     Raises:
-        ValueError: ``value <= 0`` or not a number.
+        ValueError: ``value <= 0``, infinite or not a number.
     """
-    if not value > 0:
-        raise ValueError(f"`{key}` cannot be {value}: it must be above 0.")
+    if not 0 < value < math.inf:
+        raise ValueError(f"`{key}` cannot be {value}: it must be above 0 and finite.")
 
 
 def probability(key: str, value: float | int) -> None:

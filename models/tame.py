@@ -10,10 +10,10 @@ embedding is re-weighted. One Transformer per source encodes the history; scores
 Differs from the paper: keys and values are projected to d/h per head, since eq. 5 as printed
 multiplies d/h-wide queries with d_t/h-wide keys; the network after eq. 5 is LayerNorm(E + FFN(E))
 with GELU and inner width 4d, which the paper leaves open; position tables are one per source; in
-eq. 16 another target of the same item is no negative. Temperature, dropout and norm are not given
-in the paper: they are settings here. A modality that has pooled features alone is taken as one
-token per item, and the run's tags say so. An item without a modality retrieves nothing: all such
-items share one learned vector.
+eq. 16 another target of the same item is no negative. Temperature, dropout, norm
+and initial weights are not given in the paper: the first three are settings here, for the last see
+``_init_weights``. A modality that has pooled features alone is taken as one token per item, and the
+run's tags say so. An item without a modality retrieves nothing: all such items share one vector.
 Differs from the original code: not known.
 """
 
@@ -285,11 +285,21 @@ class TAME(Recommender):
         self._init_weights()
 
     def _init_weights(self) -> None:
+        """Ids and encoders as SASRec's; retrievers wide, gates near zero.
+
+        Gates near zero let a modality's scores start near zero, as those of ids do. From gates of
+        the usual size the first steps shrink all candidates of a modality to one vector, and
+        training stays there for hundreds of steps.
+        """
         self.apply(init_normal)
         self.apply(zero_padding)
         for vectors in self.vectors.values():
+            vectors.apply(_init_wide)
             if isinstance(vectors, Retriever):
-                nn.init.normal_(vectors.queries, std=0.02)
+                nn.init.normal_(vectors.queries)
+        for gate in self.gates.values():
+            assert isinstance(gate, Gate), "gates are gates"
+            nn.init.normal_(gate.weights.weight, std=1e-3)
         if self.enrichment is not None:
             nn.init.normal_(self.enrichment.experts, mean=1.0, std=0.02)
 
@@ -346,6 +356,12 @@ class TAME(Recommender):
         return self.encode(history, items)[:, -1] @ self._candidates(items)[1:].T
 
 
+def _init_wide(module: nn.Module) -> None:
+    """Xavier weights, so that attention can tell tokens apart from the start."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+
+
 def _encoder_shape(config: TAMEConfig) -> EncoderShape:
     return EncoderShape(
         dim=config.dim,
@@ -372,13 +388,21 @@ def _form(config: TAMEConfig, modality: Modality) -> str:
 
 
 def _tokens(modality: Modality) -> TokenFeatures:
-    """Token features, or the pooled ones as one token per item."""
+    """Token features, or the pooled ones as one token per item.
+
+    Raises:
+        ValueError: no item has the modality.
+    """
     if modality.tokens is not None:
+        if not int(modality.tokens.lengths.sum()):
+            raise ValueError(f"no item has `{modality.name}` features.")
         return modality.tokens
     assert modality.pooled is not None
     present = torch.arange(len(modality.pooled)) > 0
     if modality.missing is not None:
         present &= ~modality.missing
+    if not bool(present.any()):
+        raise ValueError(f"no item has `{modality.name}` features.")
     every = bool(present[1:].all())
     # A slice keeps the features in their memory-mapped file; picking rows would copy them.
     values = modality.pooled[1:] if every else modality.pooled[present]

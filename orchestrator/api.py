@@ -26,7 +26,7 @@ from orchestrator.sweep.events import Listener, Silent
 from orchestrator.sweep.objective import train_recorded
 from orchestrator.sweep.options import Executor, Options
 from orchestrator.sweep.prepare import at_least_one, prepare
-from orchestrator.sweep.space import Choice, SpaceFile, find_space, read_spaces
+from orchestrator.sweep.space import Choice, SpaceFile, base_trial, find_space, read_spaces
 from orchestrator.sweep.study import Scheduler, Study, claim
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def sweep(
     opened = open_dataset(dataset, data_dir, verify=True)
     study = prepare(
         find_space(model, space),
-        default_trial(model, dataset),
+        base_trial(model, dataset),
         opened,
         overrides=overrides or {},
         num_seeds=at_least_one("--seeds", num_seeds),
@@ -378,8 +378,8 @@ def _gpus_per_run(wanted: float | None, workers: int, device: str) -> float:
 def make_planted(
     name: str,
     *,
-    num_users: int = 1000,
-    num_items: int = 1000,
+    num_users: int = 600,
+    num_items: int = 400,
     seed: int = 0,
     overwrite: bool = False,
     data_dir: Path | None = None,

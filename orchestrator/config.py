@@ -67,8 +67,10 @@ class EvalConfig:
         """Refuse values outside their domain."""
         for cutoff in self.cutoffs:
             at_least("cutoffs", cutoff, 1)
-        if 10 not in self.cutoffs:
-            raise ValueError(f"`cutoffs` cannot be {self.cutoffs}: 10 must be among them.")
+        if 10 not in self.cutoffs or len(set(self.cutoffs)) < len(self.cutoffs):
+            raise ValueError(
+                f"`cutoffs` cannot be {self.cutoffs}: 10 must be among them, and none twice."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ def _progress() -> Callable[[str, int, int], None]:
 @app.command()
 def planted(
     name: Annotated[str, typer.Option(help="What to call it.")],
-    users: Annotated[int, typer.Option(help="Users.")] = 1000,
+    users: Annotated[int, typer.Option(help="Users.")] = 600,
     items: Annotated[int, typer.Option(help="Items.")] = 400,
     seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,

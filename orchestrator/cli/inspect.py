@@ -42,7 +42,7 @@ def spaces(
         ),
     ] = None,
 ) -> None:
-    """List the search spaces, with their factors and values.
+    """List the search spaces, with their factors and values, and the settings per data set.
 
     Example: orch spaces tame
     """
@@ -51,6 +51,9 @@ def spaces(
     for name, declared in api.spaces(model).items():
         for space in declared.spaces.values():
             _show_space(name, space)
+        for dataset, settings in declared.datasets.items():
+            listed = ", ".join(f"{key} = {value}" for key, value in settings.items())
+            typer.echo(f"{name} on {dataset}: {listed}")
 
 
 def _show_space(model: str, space: "Space") -> None:

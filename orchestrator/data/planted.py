@@ -43,27 +43,27 @@ WORDS = (
 class PlantedConfig:
     """Parameters of a planted world."""
 
-    num_users: int = 1000
-    num_items: int = 1000
+    num_users: int = 600
+    num_items: int = 400
     min_length: int = 5
     """Interactions of the least active users."""
     mean_length: float = 8.0
     """Mean number of interactions; beyond the minimum it is Poisson distributed."""
-    num_facets: int = 2
+    num_facets: int = 1
     """Facets per modality."""
-    facet_values: int = 4
+    facet_values: int = 5
     sharpness: float = 0.85
     """Probability that a facet moves to its next value; the rest is spread over the others."""
-    popularity_exponent: float = 0.6
+    popularity_exponent: float = 0.3
     """Popularity of the r-th item is (r + 5) ** -exponent; 0 makes all alike."""
-    text_tokens: tuple[int, int] = (8, 14)
+    text_tokens: tuple[int, int] = (3, 5)
     """Fewest and most tokens of a text."""
-    image_tokens: int = 16
+    image_tokens: int = 4
     """Patches of an image."""
-    width: int = 32
-    noise: float = 0.3
+    width: int = 16
+    noise: float = 0.1
     """Standard deviation of what is added to each feature; codes have deviation 1."""
-    marker: float = 2.0
+    marker: float = 4.0
     """Standard deviation of the markers' features: how plainly true tokens stand out."""
     missing_images: float = 0.0
     """Share of items without an image."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from models import Recommender
 from orchestrator.config import EvalConfig
+from orchestrator.data.batches import SMALLEST_GROUP
 from orchestrator.data.split import MIN_LENGTH, EvalUsers
 from orchestrator.errors import DataError
 from orchestrator.evaluation.metrics import metrics
@@ -123,9 +124,10 @@ def target_ranks(
             "Import one with longer histories."
         )
     lengths = users.lengths
-    order = np.argsort(np.minimum(lengths, max_length), kind="stable")[::-1].copy()
+    given = np.minimum(lengths, max_length)
+    order = np.argsort(given, kind="stable")[::-1].copy()
     found = np.empty(len(users))
-    for rows in _batches(order, _batch_size(users, max_length)):
+    for rows in _batches(order, given[order], size=_batch_size(users, max_length)):
         scores = scorer(rows)
         seen = users.histories(int(lengths[rows].max()), rows) if config.exclude_seen else None
         place = ranks(
@@ -145,9 +147,14 @@ def _batch_size(users: EvalUsers, max_length: int) -> int:
     return max(1, min(MAX_SCORES // num_items, MAX_POSITIONS // longest))
 
 
-def _batches(order: Int[np.ndarray, " users"], size: int) -> Iterator[Int[np.ndarray, " batch"]]:
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+def _batches(
+    order: Int[np.ndarray, " users"], lengths: Int[np.ndarray, " users"], *, size: int
+) -> Iterator[Int[np.ndarray, " batch"]]:
+    """Batches of at most ``size``, whose longest history is at most twice as long as any other."""
+    doublings = np.ceil(np.log2(np.maximum(lengths, SMALLEST_GROUP)))
+    for alike in np.split(order, np.flatnonzero(np.diff(doublings)) + 1):
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size]
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from orchestrator.results import Record, provenance, read_record, run_id, write_
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.loop import OnEpoch, train
 
+CHECKPOINTS = "checkpoints"
+
 
 @lru_cache(maxsize=4)
 def dataset_in_worker(name: str, data_dir: Path) -> Dataset:
@@ -55,16 +57,20 @@ def train_recorded(
     run = run_id(config, dataset.data_hash)
     folder = run_folder(results, run)
     with _held(folder):
-        done = finished_record(results, run)
-        if done is not None:
-            return done
-        record = train(
-            config, dataset, folder=folder / "checkpoints", device=device, on_epoch=on_epoch
-        )
-        write_json(folder / "record.json", record.to_json())
-        assert record.best_step is not None, "a finished run has a best epoch"
-        Checkpoints(folder / "checkpoints").keep(record.best_step, folder / "model.safetensors")
+        record = finished_record(results, run)
+        if record is None:
+            place = folder / CHECKPOINTS
+            record = train(config, dataset, folder=place, device=device, on_epoch=on_epoch)
+            write_json(folder / "record.json", record.to_json())
+        _keep_best(folder, record)
         return record
+
+
+def _keep_best(folder: Path, record: Record) -> None:
+    """Leave the best weights alone of a finished run's checkpoints; once is enough."""
+    assert record.best_step is not None, "a finished run has a best epoch"
+    if (folder / CHECKPOINTS).exists():
+        Checkpoints(folder / CHECKPOINTS).keep(record.best_step, folder / "model.safetensors")
 
 
 @contextmanager

@@ -11,6 +11,9 @@ One file per model, ``search_spaces/<model>.toml``::
     kind = "joint"                      # all factors together: grid if small, else sampled
     factors.train.learning_rate = {low = 1e-4, high = 1e-2, log = true}
 
+    [datasets.planted]                  # what differs from the defaults on a data set
+    train.learning_rate = 2e-3
+
     [variants.without_text]             # named overrides, for ablations
     model.use_text = false
 
@@ -25,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import orchestrator
-from orchestrator.config import TrialConfig, flatten, override
+from orchestrator.config import TrialConfig, default_trial, flatten, override
 from orchestrator.errors import ConfigError, unknown
 
 Kind = Literal["one-factor", "grid", "joint"]
@@ -95,6 +98,8 @@ class SpaceFile:
     """All that one model's file declares."""
 
     spaces: Mapping[str, Space]
+    datasets: Mapping[str, Mapping[str, Any]]
+    """Data set -> settings chosen for it, by validation, where they differ from the defaults."""
     variants: Mapping[str, Mapping[str, Any]]
 
 
@@ -118,13 +123,31 @@ def read_spaces(model: str, *, path: Path | None = None) -> SpaceFile:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: is not TOML: {error}.") from None
-    _only(plain, {"spaces", "variants"}, path.name)
+    _only(plain, {"spaces", "datasets", "variants"}, path.name)
     spaces = {
         name: _space(name, model, table, f"{path.name}: [spaces.{name}]")
         for name, table in plain.get("spaces", {}).items()
     }
-    variants = {name: dict(_dotted(table)) for name, table in plain.get("variants", {}).items()}
-    return SpaceFile(spaces=spaces, variants=variants)
+    return SpaceFile(
+        spaces=spaces,
+        datasets=_overrides(plain.get("datasets", {})),
+        variants=_overrides(plain.get("variants", {})),
+    )
+
+
+def _overrides(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: dict(_dotted(table)) for name, table in tables.items()}
+
+
+def base_trial(model: str, dataset: str) -> TrialConfig:
+    """A model's settings on a data set: its defaults, and what its file sets for that one.
+
+    Raises:
+        ConfigError: there is no such model, or its file is wrong.
+    """
+    base = default_trial(model, dataset)
+    declared = read_spaces(model).datasets.get(dataset, {})
+    return override(base, declared, where=f"{model}.toml: [datasets.{dataset}]")
 
 
 def find_space(model: str, name: str) -> Space:

@@ -102,7 +102,9 @@ class Checkpoints:
 
     def keep(self, step: int, path: Path) -> None:
         """Move the weights after epoch ``step`` to a file and delete all checkpoints."""
-        (self._path(step) / "model.safetensors").replace(path)
+        weights = self._path(step) / "model.safetensors"
+        if weights.exists():  # not so where a kill came between the move and the deletion
+            weights.replace(path)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, step: int) -> Path:

@@ -17,10 +17,11 @@ from orchestrator.config import MONITOR, TrialConfig, model_type
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.split import Split, activity_groups
 from orchestrator.data.store import Dataset
-from orchestrator.errors import ConfigError, TrialError
+from orchestrator.errors import ConfigError, DataError, TrialError
 from orchestrator.evaluation.evaluate import evaluate
 from orchestrator.results import Epoch, Record, provenance, run_id
 from orchestrator.training.checkpoint import Checkpoints, Progress
+from orchestrator.training.optim import check_stage
 from orchestrator.training.optim import optimizer as make_optimizer
 from orchestrator.training.seeding import derive, reproducible
 
@@ -89,6 +90,7 @@ def train(
 
     Raises:
         ConfigError: settings and data set do not go together.
+        DataError: the data set has nothing to train on or to evaluate.
         TrialError: a loss or score is not a number.
         StoreError: checkpoints cannot be written or read.
     """
@@ -137,6 +139,8 @@ def _prepare(
     on_epoch: OnEpoch | None,
 ) -> _Run:
     model = build_model(config, dataset).to(device)
+    for stage in model.stages():
+        check_stage(model, stage)
     split = dataset.split
     batches = TrainingBatches(
         split.train,
@@ -144,6 +148,11 @@ def _prepare(
         max_length=config.settings.max_length,
         batch_targets=config.train.batch_targets,
     )
+    if not batches.num_targets:
+        raise DataError(
+            f"{dataset.name}: cannot be trained on: no user has two training interactions. "
+            "Import a data set with longer histories."
+        )
     report = on_epoch or (lambda _: None)
     return _Run(config, model, batches, split, device, checkpoints, report)
 

