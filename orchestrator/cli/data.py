@@ -32,11 +32,8 @@ def import_(
     dataset = api.import_data(
         path, name=name, data_dir=data_dir, overwrite=overwrite, progress=_progress()
     )
-    counts = dataset.manifest.counts
-    typer.echo(
-        f"{dataset.name}: {counts.users:,} users, {counts.items:,} items, "
-        f"{counts.interactions:,} interactions, {counts.training_targets:,} training targets"
-    )
+    targets = dataset.manifest.counts.training_targets
+    typer.echo(f"{dataset.name}: {dataset.manifest.size_text}, {targets:,} training targets")
     typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")
 
 

@@ -85,9 +85,5 @@ def _line(dataset: "Description") -> str:
     label = f"{dataset.name}{' (synthetic)' if dataset.synthetic else ''}"
     if dataset.counts is None:
         return f"{label}: {dataset.note}"
-    counts = dataset.counts
     features = "; ".join(dataset.modalities) or "no features"
-    return (
-        f"{label}: {counts.users:,} users, {counts.items:,} items, "
-        f"{counts.interactions:,} interactions; {features}"
-    )
+    return f"{label}: {dataset.size_text}; {features}"

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from orchestrator.data.features import Features
 from orchestrator.data.interactions import sequences_of
 from orchestrator.data.lines import integers, read_rows, wrong
-from orchestrator.data.manifest import Origin, file_hash
+from orchestrator.data.manifest import BENCHMARK, Origin, file_hash
 from orchestrator.data.split import HELD_OUT
 from orchestrator.data.store import Content, ItemTable
 
@@ -199,7 +199,7 @@ def _origin(paths: dict[str, Path], sequences: list[list[int]]) -> Origin:
     num_rows = sum(len(sequence) - 1 for sequence in sequences)
     note = f"The .inter files hold {num_rows} rows, which papers count as the interactions."
     return Origin(
-        importer="benchmark",
+        importer=BENCHMARK,
         licence=LICENCE,
         sources={path.name: file_hash(path) for path in present},
         notes=(note,),

@@ -87,6 +87,10 @@ class Origin(_Strict):
     """What a reader of numbers should know: what was dropped, what is missing."""
 
 
+BENCHMARK = "benchmark"
+"""Importer of data sets that are published as rows of a history and a target."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest(_Strict):
     """Everything a data set says of itself."""
@@ -105,6 +109,22 @@ class Manifest(_Strict):
     def data_hash(self) -> str:
         """The same for equal files, whatever the data set is called."""
         return content_hash({path: entry.sha256 for path, entry in self.files.items()})
+
+    @property
+    def size_text(self) -> str:
+        """Users, items and interactions in words, by the convention of the data set's source.
+
+        Where interactions come as rows of a history and a target, the published count is that of
+        the rows, which leaves out each user's first item; both counts are then given.
+        """
+        counts = self.counts
+        interactions = f"{counts.interactions:,} interactions"
+        if self.origin.importer == BENCHMARK:
+            interactions = (
+                f"{counts.targets:,} interactions as published "
+                f"({counts.interactions:,} with each user's first)"
+            )
+        return f"{counts.users:,} users, {counts.items:,} items, {interactions}"
 
 
 def file_hash(path: Path) -> str:

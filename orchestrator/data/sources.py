@@ -21,6 +21,8 @@ class Description:
     name: str
     counts: Counts | None = None
     """None where it is not generated yet, or damaged."""
+    size_text: str = ""
+    """Users, items and interactions in words."""
     modalities: tuple[str, ...] = ()
     """Such as ``text (pooled, tokens)``."""
     synthetic: bool = False
@@ -82,6 +84,7 @@ def _description(folder: Path) -> Description:
     return Description(
         name=folder.name,
         counts=manifest.counts,
+        size_text=manifest.size_text,
         modalities=tuple(f"{name} ({', '.join(entry.forms)})" for name, entry in modalities),
         synthetic=manifest.origin.synthetic,
     )

@@ -219,7 +219,7 @@ def test_retrieving_in_chunks_changes_neither_scores_nor_gradients(
         assert max(calls) < 13
         torch.testing.assert_close(chunked_scores, scores, rtol=1e-4, atol=1e-4)
         for name, grad in grads.items():
-            bound = 1e-5 * grad.abs().max().item() + 1e-7
+            bound = 1e-4 * grad.abs().max().item() + 1e-7
             torch.testing.assert_close(chunked[name], grad, rtol=0, atol=bound, msg=name)
 
 

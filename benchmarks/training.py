@@ -1,0 +1,369 @@
+"""Seconds per training epoch: ours against the common way, with where the time goes.
+
+Ours: whole sequences with a loss at every position, in groups of like length. The common way:
+every prefix of every sequence is a sample of its own, padded to the history limit, with a loss at
+its last position. The model, its loss over the whole catalogue, the optimiser, the targets per
+step, the threads and the process are the same; only the batches differ. The two take turns epoch
+by epoch, so that whatever else the machine does slows both, and their medians are compared.
+
+    python benchmarks/training.py --data-dir DIR --threads 1 --epochs 5 --out training.csv
+
+Before anything is timed, both ways give the loss of the same samples without dropout: equal, since
+they are two ways of computing one objective.
+"""
+
+import argparse
+import csv
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TextIO, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models import Batch, Group, History, Recommender
+from orchestrator.config import TrialConfig, default_trial, override
+from orchestrator.data import Dataset, Sequences, open_dataset
+from orchestrator.data.batches import TrainingBatches, windows
+from orchestrator.data.interactions import bounds
+from orchestrator.evaluation.evaluate import evaluate
+from orchestrator.training.loop import build_model
+from orchestrator.training.optim import optimizer
+from orchestrator.training.seeding import derive, reproducible
+
+PHASES = ("batching", "catalogue", "encoder", "loss", "backward", "optimiser")
+"""Of one step, in order; the first three of the model are its forward pass."""
+METHODS = {"encode": "encoder", "encode_items": "catalogue"}
+"""Model's method -> phase that its time belongs to; the rest of ``loss`` is the loss."""
+WAYS = ("ours", "common")
+
+_Result = TypeVar("_Result")
+
+
+class Batches(Protocol):
+    """What trains a model for an epoch."""
+
+    def epoch(self, seed: int) -> Iterator[Batch]:
+        """All training samples once."""
+
+
+class PaddedPrefixes:
+    """The common way: every prefix padded to the history limit, one target each.
+
+    All prefixes are laid out once, beforehand, so that a batch is two gathers.
+    """
+
+    def __init__(self, sequences: Sequences, *, max_length: int, batch_targets: int) -> None:
+        samples = windows(sequences, samples="prefixes", max_length=max_length)
+        lengths = torch.from_numpy(samples.lengths)[:, None]
+        from_end = torch.arange(max_length, 0, -1)
+        index = torch.from_numpy(samples.starts)[:, None] + lengths - from_end
+        is_item = from_end <= lengths
+        self._items = _padded(sequences.items, index, is_item)
+        times = sequences.timestamps
+        self._times = None if times is None else _padded(times, index, is_item)
+        self._targets = torch.from_numpy(sequences.items.astype(np.int64))[index[:, -1] + 1]
+        self._batch_targets = batch_targets
+
+    def epoch(self, seed: int) -> Iterator[Batch]:
+        """One pass over all prefixes in random order."""
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(len(self._targets)))
+        for picked in order.split(self._batch_targets):
+            times = None if self._times is None else self._times[picked]
+            targets = torch.zeros(len(picked), self._items.shape[1], dtype=torch.int64)
+            targets[:, -1] = self._targets[picked]
+            yield Batch((Group(History(self._items[picked], times), targets),))
+
+
+def _padded(flat: np.ndarray, index: Tensor, wanted: Tensor) -> Tensor:
+    return torch.where(wanted, torch.from_numpy(flat.astype(np.int64))[index.clamp(min=0)], 0)
+
+
+def batches_of(
+    way: str, model: Recommender, sequences: Sequences, *, batch_targets: int
+) -> Batches:
+    """Training samples of some sequences, one way or the other."""
+    max_length = model.config.max_length
+    if way == "common":
+        return PaddedPrefixes(sequences, max_length=max_length, batch_targets=batch_targets)
+    return TrainingBatches(
+        sequences, samples=model.samples, max_length=max_length, batch_targets=batch_targets
+    )
+
+
+class Stopwatch:
+    """Seconds spent in each phase; a phase within another stops the outer one's clock."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._phase: str | None = None
+        self._since = 0.0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time inside towards ``name``."""
+        outer = self._switch(name)
+        try:
+            yield
+        finally:
+            self._switch(outer)
+
+    def _switch(self, name: str | None) -> str | None:
+        now, before = time.perf_counter(), self._phase
+        if before is not None:
+            self.seconds[before] += now - self._since
+        self._phase, self._since = name, now
+        return before
+
+
+@dataclass
+class Contender:
+    """A model that is trained one way, and what its epochs took."""
+
+    model: Recommender
+    batches: Batches
+    adam: torch.optim.Optimizer
+    epochs: list[dict[str, float]] = field(default_factory=list)
+    """Seconds per phase, an entry per timed epoch."""
+
+    def seconds(self) -> list[float]:
+        """Of each timed epoch."""
+        return [sum(epoch.values()) for epoch in self.epochs]
+
+    def share(self, phase: str) -> float:
+        """Part of all timed epochs that was spent in a phase."""
+        return sum(epoch[phase] for epoch in self.epochs) / sum(self.seconds())
+
+
+def contender(way: str, config: TrialConfig, dataset: Dataset) -> Contender:
+    """A fresh model with all that its training needs."""
+    model = build_model(config, dataset).train()
+    size = config.train.batch_targets
+    batches = batches_of(way, model, dataset.split.train, batch_targets=size)
+    return Contender(model, batches, optimizer(model, model.stages()[0], config.train))
+
+
+def one_epoch(of: Contender, number: int) -> dict[str, float]:
+    """Train for an epoch; returns the seconds of each phase."""
+    watch = Stopwatch()
+    torch.manual_seed(derive(0, "epoch", number))
+    of.model.start_epoch(of.model.stages()[0], number)
+    with _watched(of.model, watch), watch.phase("batching"):
+        for batch in of.batches.epoch(derive(0, "order", number)):
+            with watch.phase("loss"):
+                loss = of.model.loss(batch).total
+            with watch.phase("backward"):
+                of.adam.zero_grad(set_to_none=True)
+                loss.backward()
+            with watch.phase("optimiser"):
+                of.adam.step()
+    return watch.seconds
+
+
+@contextmanager
+def _watched(model: Recommender, watch: Stopwatch) -> Iterator[None]:
+    """The model's methods report to the watch inside."""
+    names = [name for name in METHODS if hasattr(model, name)]
+    for name in names:
+        setattr(model, name, _timed(getattr(model, name), watch, METHODS[name]))
+    try:
+        yield
+    finally:
+        for name in names:
+            delattr(model, name)
+
+
+def _timed(method: Callable[..., _Result], watch: Stopwatch, phase: str) -> Callable[..., _Result]:
+    def call(*args: Any) -> _Result:  # noqa: ANN401
+        with watch.phase(phase):
+            return method(*args)
+
+    return call
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Both ways on the same samples without dropout."""
+
+    num_targets: int
+    losses: dict[str, float]
+    """Way -> loss."""
+    gradient_gap: float
+    """Largest difference between their gradients over the largest gradient."""
+
+
+def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
+    """Loss and gradients both ways, on the first users that fill a batch.
+
+    Sequences beyond the history limit are left out: those we cut into windows, whose histories
+    are shorter than a prefix's.
+    """
+    plain = override(config, {"model.dropout": 0.0}, where="agreement")
+    model = build_model(plain, dataset)
+    some = _short_sequences(
+        dataset.split.train, max_length=model.config.max_length, wanted=config.train.batch_targets
+    )
+    losses, gradients = {}, {}
+    for way in WAYS:
+        (batch,) = batches_of(way, model, some, batch_targets=len(some.items)).epoch(0)
+        model.zero_grad(set_to_none=True)
+        loss = model.loss(batch).total
+        loss.backward()
+        losses[way] = float(loss)
+        gradients[way] = torch.cat(
+            [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        )
+    ours, common = (gradients[way] for way in WAYS)
+    gap = float((ours - common).abs().max() / common.abs().max())
+    return Agreement(len(batch.targets()), losses, gap)
+
+
+def _short_sequences(sequences: Sequences, *, max_length: int, wanted: int) -> Sequences:
+    """The first sequences within the history limit with that many targets between them."""
+    lengths = sequences.lengths
+    fits = np.flatnonzero((lengths > 1) & (lengths <= max_length + 1))
+    enough = np.searchsorted(np.cumsum(lengths[fits] - 1), wanted) + 1
+    users = fits[:enough]
+    inside = np.isin(sequences.users, users)
+    times = sequences.timestamps
+    return Sequences(
+        sequences.items[inside], bounds(lengths[users]), None if times is None else times[inside]
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one model's benchmark found."""
+
+    model: str
+    contenders: dict[str, Contender]
+    agreement: Agreement
+    evaluation: float
+    """Seconds of one validation, the same for both ways."""
+
+    def ratio(self) -> float:
+        """Median epoch of the common way over ours."""
+        ours, common = (statistics.median(self.contenders[way].seconds()) for way in WAYS)
+        return common / ours
+
+    def rows(self) -> list[dict[str, object]]:
+        """One per way, as they are written to a file."""
+        return [self._row(way, of) for way, of in self.contenders.items()]
+
+    def _row(self, way: str, of: Contender) -> dict[str, object]:
+        seconds = of.seconds()
+        return {
+            "model": self.model,
+            "way": way,
+            "seconds": round(statistics.median(seconds), 4),
+            "fastest": round(min(seconds), 4),
+            "slowest": round(max(seconds), 4),
+            "ratio": round(self.ratio(), 2) if way == "ours" else 1.0,
+            **{phase: round(of.share(phase), 4) for phase in PHASES},
+            "evaluation_seconds": round(self.evaluation, 4),
+        }
+
+
+def compare(config: TrialConfig, dataset: Dataset, *, epochs: int) -> Comparison:
+    """Train both ways in turns: a warm-up epoch each, then ``epochs`` timed ones each."""
+    with reproducible(torch.device("cpu")):
+        agreed = agreement(config, dataset)
+        contenders = {way: contender(way, config, dataset) for way in WAYS}
+        for number in range(epochs + 1):
+            for of in contenders.values():
+                seconds = one_epoch(of, number + 1)
+                if number:
+                    of.epochs.append(seconds)
+        evaluation = _evaluation_seconds(contenders["ours"].model, config, dataset)
+    return Comparison(config.model, contenders, agreed, evaluation)
+
+
+def _evaluation_seconds(model: Recommender, config: TrialConfig, dataset: Dataset) -> float:
+    started = time.perf_counter()
+    evaluate(
+        model,
+        dataset.split.valid,
+        config=config.evaluation,
+        max_length=config.settings.max_length,
+        device=torch.device("cpu"),
+        prefix="val",
+    )
+    return time.perf_counter() - started
+
+
+def conditions(dataset: Dataset, *, epochs: int) -> str:
+    """What the numbers depend on, apart from the code."""
+    counts = dataset.manifest.counts
+    return (
+        f"{dataset.name}: {counts.items:,} items, {counts.training_targets:,} targets per epoch. "
+        f"{torch.get_num_threads()} thread(s) of {os.cpu_count()} cores, torch "
+        f"{torch.__version__}, median (fastest-slowest) of {epochs} epochs."
+    )
+
+
+def show(comparison: Comparison) -> None:
+    """Print one model's agreement and its two lines of the table."""
+    agreed = comparison.agreement
+    told = ", ".join(f"{way} {loss:.6f}" for way, loss in agreed.losses.items())
+    print(
+        f"\n{comparison.model}: loss of the same {agreed.num_targets:,} targets: {told}; "
+        f"gradients differ by {agreed.gradient_gap:.0e} of the largest."
+    )
+    print(f"One validation takes {comparison.evaluation:.2f} s.")
+    print(f"{'way':8}{'s/epoch':>10}{'(spread)':>18}{'ratio':>8}", end="")
+    print("".join(f"{phase:>11}" for phase in PHASES))
+    for row in comparison.rows():
+        spread = f"({row['fastest']:.3f}-{row['slowest']:.3f})"
+        print(f"{row['way']:8}{row['seconds']:>10.3f}{spread:>18}{row['ratio']:>7.1f}x", end="")
+        print("".join(f"{row[phase]:>11.0%}" for phase in PHASES))
+
+
+def write(file: TextIO, comparisons: Sequence[Comparison], dataset: str) -> None:
+    """All rows with their conditions as CSV."""
+    about = {
+        "dataset": dataset,
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "torch": torch.__version__,
+    }
+    rows = [{**row, **about} for comparison in comparisons for row in comparison.rows()]
+    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--models", nargs="+", default=["sasrec", "tame"], metavar="NAME")
+    parser.add_argument("--dataset", default="scientific", metavar="NAME")
+    parser.add_argument("--data-dir", type=Path, help="default: ORCH_DATA, else the user's cache")
+    parser.add_argument("--epochs", type=int, default=5, help="timed epochs of each way")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, metavar="FILE.csv")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark from the command line."""
+    options = _options(arguments)
+    torch.set_num_threads(options.threads)
+    dataset = open_dataset(options.dataset, options.data_dir)
+    print(conditions(dataset, epochs=options.epochs))
+    comparisons = []
+    for name in options.models:
+        found = compare(default_trial(name, dataset.name), dataset, epochs=options.epochs)
+        show(found)
+        comparisons.append(found)
+    if options.out is not None:
+        with options.out.open("w", newline="") as file:
+            write(file, comparisons, dataset.name)
+
+
+if __name__ == "__main__":
+    main()
