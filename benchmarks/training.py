@@ -1,15 +1,19 @@
 """Seconds per training epoch: ours against the common way, with where the time goes.
 
-Ours: whole sequences with a loss at every position, in groups of like length. The common way:
-every prefix of every sequence is a sample of its own, padded to the history limit, with a loss at
-its last position. The model, its loss over the whole catalogue, the optimiser, the targets per
-step, the threads and the process are the same; only the batches differ. The two take turns epoch
-by epoch, so that whatever else the machine does slows both, and their medians are compared.
+- ``ours``: whole sequences with a loss at every position, in groups of like length.
+- ``common``: every prefix of every sequence is a sample of its own, padded to the history limit,
+  with a loss at its last position.
+- ``prefixes``: as the common way, but in groups of like length. It tells apart what less padding
+  brings (common to prefixes) and what one pass over a sequence brings (prefixes to ours).
+
+The model, its loss over the whole catalogue, the optimiser, the targets per step, the threads and
+the process are the same; only the batches differ. The ways take turns epoch by epoch, so that
+whatever else the machine does slows all of them, and their medians are compared.
 
     python benchmarks/training.py --data-dir DIR --threads 1 --epochs 5 --out training.csv
 
-Before anything is timed, both ways give the loss of the same samples without dropout: equal, since
-they are two ways of computing one objective.
+Before anything is timed, all ways give the loss and gradients of the same samples without dropout:
+equal, since they are ways of computing one objective.
 """
 
 import argparse
@@ -38,10 +42,11 @@ from orchestrator.training.optim import optimizer
 from orchestrator.training.seeding import derive, reproducible
 
 PHASES = ("batching", "catalogue", "encoder", "loss", "backward", "optimiser")
-"""Of one step, in order; the first three of the model are its forward pass."""
+"""Of one step, in order. ``catalogue`` (item representations), ``encoder`` (histories) and ``loss``
+(the rest of the model's loss, mostly logits and softmax) are the forward pass."""
 METHODS = {"encode": "encoder", "encode_items": "catalogue"}
 """Model's method -> phase that its time belongs to; the rest of ``loss`` is the loss."""
-WAYS = ("ours", "common")
+WAYS = ("ours", "prefixes", "common")
 
 _Result = TypeVar("_Result")
 
@@ -88,12 +93,13 @@ def _padded(flat: np.ndarray, index: Tensor, wanted: Tensor) -> Tensor:
 def batches_of(
     way: str, model: Recommender, sequences: Sequences, *, batch_targets: int
 ) -> Batches:
-    """Training samples of some sequences, one way or the other."""
+    """Training samples of some sequences, the way that is named."""
     max_length = model.config.max_length
     if way == "common":
         return PaddedPrefixes(sequences, max_length=max_length, batch_targets=batch_targets)
+    samples = model.samples if way == "ours" else "prefixes"
     return TrainingBatches(
-        sequences, samples=model.samples, max_length=max_length, batch_targets=batch_targets
+        sequences, samples=samples, max_length=max_length, batch_targets=batch_targets
     )
 
 
@@ -189,17 +195,17 @@ def _timed(method: Callable[..., _Result], watch: Stopwatch, phase: str) -> Call
 
 @dataclass(frozen=True)
 class Agreement:
-    """Both ways on the same samples without dropout."""
+    """All ways on the same samples without dropout."""
 
     num_targets: int
     losses: dict[str, float]
     """Way -> loss."""
     gradient_gap: float
-    """Largest difference between their gradients over the largest gradient."""
+    """Largest difference from the common way's gradients over the largest of those."""
 
 
 def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
-    """Loss and gradients both ways, on the first users that fill a batch.
+    """Loss and gradients each way, on the first users that fill a batch.
 
     Sequences beyond the history limit are left out: those we cut into windows, whose histories
     are shorter than a prefix's.
@@ -209,19 +215,22 @@ def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
     some = _short_sequences(
         dataset.split.train, max_length=model.config.max_length, wanted=config.train.batch_targets
     )
-    losses, gradients = {}, {}
+    found = {}
     for way in WAYS:
         (batch,) = batches_of(way, model, some, batch_targets=len(some.items)).epoch(0)
-        model.zero_grad(set_to_none=True)
-        loss = model.loss(batch).total
-        loss.backward()
-        losses[way] = float(loss)
-        gradients[way] = torch.cat(
-            [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-        )
-    ours, common = (gradients[way] for way in WAYS)
-    gap = float((ours - common).abs().max() / common.abs().max())
-    return Agreement(len(batch.targets()), losses, gap)
+        found[way] = _loss_and_gradients(model, batch)
+    losses = {way: loss for way, (loss, _) in found.items()}
+    right = found["common"][1]
+    gaps = [(gradients - right).abs().max() for _, gradients in found.values()]
+    return Agreement(len(batch.targets()), losses, float(max(gaps) / right.abs().max()))
+
+
+def _loss_and_gradients(model: Recommender, batch: Batch) -> tuple[float, Tensor]:
+    model.zero_grad(set_to_none=True)
+    loss = model.loss(batch).total
+    loss.backward()
+    gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+    return loss.item(), torch.cat(gradients)
 
 
 def _short_sequences(sequences: Sequences, *, max_length: int, wanted: int) -> Sequences:
@@ -245,12 +254,12 @@ class Comparison:
     contenders: dict[str, Contender]
     agreement: Agreement
     evaluation: float
-    """Seconds of one validation, the same for both ways."""
+    """Seconds of one validation, which is the same for all ways."""
 
-    def ratio(self) -> float:
-        """Median epoch of the common way over ours."""
-        ours, common = (statistics.median(self.contenders[way].seconds()) for way in WAYS)
-        return common / ours
+    def ratio(self, way: str) -> float:
+        """Median epoch of the common way over the median of this one."""
+        common, own = (self.contenders[name].seconds() for name in ("common", way))
+        return statistics.median(common) / statistics.median(own)
 
     def rows(self) -> list[dict[str, object]]:
         """One per way, as they are written to a file."""
@@ -264,14 +273,14 @@ class Comparison:
             "seconds": round(statistics.median(seconds), 4),
             "fastest": round(min(seconds), 4),
             "slowest": round(max(seconds), 4),
-            "ratio": round(self.ratio(), 2) if way == "ours" else 1.0,
+            "ratio": round(self.ratio(way), 2),
             **{phase: round(of.share(phase), 4) for phase in PHASES},
             "evaluation_seconds": round(self.evaluation, 4),
         }
 
 
 def compare(config: TrialConfig, dataset: Dataset, *, epochs: int) -> Comparison:
-    """Train both ways in turns: a warm-up epoch each, then ``epochs`` timed ones each."""
+    """Train all ways in turns: a warm-up epoch each, then ``epochs`` timed ones each."""
     with reproducible(torch.device("cpu")):
         agreed = agreement(config, dataset)
         contenders = {way: contender(way, config, dataset) for way in WAYS}
@@ -308,7 +317,7 @@ def conditions(dataset: Dataset, *, epochs: int) -> str:
 
 
 def show(comparison: Comparison) -> None:
-    """Print one model's agreement and its two lines of the table."""
+    """Print one model's agreement and its part of the table."""
     agreed = comparison.agreement
     told = ", ".join(f"{way} {loss:.6f}" for way, loss in agreed.losses.items())
     print(
@@ -316,11 +325,11 @@ def show(comparison: Comparison) -> None:
         f"gradients differ by {agreed.gradient_gap:.0e} of the largest."
     )
     print(f"One validation takes {comparison.evaluation:.2f} s.")
-    print(f"{'way':8}{'s/epoch':>10}{'(spread)':>18}{'ratio':>8}", end="")
+    print(f"{'way':9}{'s/epoch':>10}{'(spread)':>18}{'ratio':>8}", end="")
     print("".join(f"{phase:>11}" for phase in PHASES))
     for row in comparison.rows():
         spread = f"({row['fastest']:.3f}-{row['slowest']:.3f})"
-        print(f"{row['way']:8}{row['seconds']:>10.3f}{spread:>18}{row['ratio']:>7.1f}x", end="")
+        print(f"{row['way']:9}{row['seconds']:>10.3f}{spread:>18}{row['ratio']:>7.1f}x", end="")
         print("".join(f"{row[phase]:>11.0%}" for phase in PHASES))
 
 

@@ -180,6 +180,10 @@ class Recommender(nn.Module, ABC):
         """Modality -> form it is used in (``tokens``, ``pooled``); goes into run tags."""
         return {}
 
+    def inert_settings(self) -> Mapping[str, str]:
+        """Setting -> why it changes nothing on this catalogue; a sweep over it says so first."""
+        return {}
+
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:
         """Training loss of a batch, a mean over its targets."""

@@ -145,6 +145,12 @@ class CrossAttention(nn.Module):
         read = read.transpose(1, 2).flatten(2) * has_token[:, None, None]
         return self.out(read)
 
+    def of_one(
+        self, tokens: Float[Tensor, "items 1 width"], is_token: Bool[Tensor, "items 1"]
+    ) -> Float[Tensor, "items 1 dim"]:
+        """What any query reads where items have one token at most: attention has no choice."""
+        return self.out(self.value(tokens) * is_token[:, :, None])
+
     def _split(self, x: Float[Tensor, "items some dim"]) -> Float[Tensor, "items heads some part"]:
         return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
 
@@ -182,8 +188,12 @@ class Retriever(nn.Module):
         starts: Int[Tensor, " items"],
     ) -> Float[Tensor, "items queries dim"]:
         tokens, is_token = self._tokens(lengths, starts)
-        retrieved = self.cross_attention(self._id_aware(ids), tokens, is_token)
-        return self.norm(retrieved + self.feed_forward(retrieved))
+        if tokens.shape[1] == 1:  # all queries read the same: compute it once
+            retrieved = self.cross_attention.of_one(tokens, is_token)
+        else:
+            retrieved = self.cross_attention(self._id_aware(ids), tokens, is_token)
+        vectors = self.norm(retrieved + self.feed_forward(retrieved))
+        return vectors.expand(-1, len(self.queries), -1)
 
     def _id_aware(self, ids: Float[Tensor, "items dim"]) -> Float[Tensor, "items queries dim"]:
         """Self-attention over [queries; id]; the id's own output is dropped (eq. 3-4)."""
@@ -306,6 +316,16 @@ class TAME(Recommender):
     def input_forms(self) -> Mapping[str, str]:
         """Modality -> ``tokens``, ``pooled (one token)`` or ``pooled``."""
         return self._forms
+
+    def inert_settings(self) -> Mapping[str, str]:
+        """Heads of a modality whose items have one token at most: attention has no choice."""
+        single = [
+            name
+            for name, vectors in self.vectors.items()
+            if isinstance(vectors, Retriever) and int(vectors.lengths.max()) <= 1
+        ]
+        why = "has one token per item here, so attention has nothing to choose from"
+        return {f"{name}_heads": f"`{name}` {why}" for name in single}
 
     def encode_items(self) -> Items:
         """Per source the candidates' embeddings, and the weights that enrich ids in histories."""

@@ -25,7 +25,7 @@ from orchestrator.results import Epoch, Record
 from orchestrator.sweep.events import Listener, Silent
 from orchestrator.sweep.objective import train_recorded
 from orchestrator.sweep.options import Executor, Options
-from orchestrator.sweep.prepare import at_least_one, prepare
+from orchestrator.sweep.prepare import at_least_one, check_devices, prepare
 from orchestrator.sweep.space import Choice, SpaceFile, base_trial, find_space, read_spaces
 from orchestrator.sweep.study import Scheduler, Study, claim
 
@@ -226,10 +226,12 @@ def sweep(
         OrchError: anything a user can mend, before the first run starts.
     """
     results = results.resolve()
+    base = base_trial(model, dataset)
+    declared = find_space(model, space)
     opened = open_dataset(dataset, data_dir, verify=True)
     study = prepare(
-        find_space(model, space),
-        base_trial(model, dataset),
+        declared,
+        base,
         opened,
         overrides=overrides or {},
         num_seeds=at_least_one("--seeds", num_seeds),
@@ -247,7 +249,8 @@ def sweep(
         device=device,
         address=address,
     )
-    claim(study, options.folder)
+    if address is None:
+        check_devices(options)
     return _tracked(study, opened, options, executor, tracking_uri, listener, on_problem)
 
 
@@ -267,6 +270,7 @@ def _tracked(
     uri = tracking_uri(uri, options.results)
     tracker = Tracker(uri, options.results, on_problem=on_problem or _LOG.warning)
     info = sweep_info(study, dataset)
+    claim(study, options.folder)
     with tracker.open_sweep(info) as sink:
         outcome = run_study(
             study, sink=sink, options=options, executor=executor, listener=listener or Silent()
@@ -358,7 +362,7 @@ def sweep_info(study: Study, dataset: Dataset) -> "SweepInfo":
         dataset=dataset.name,
         data_hash=study.data_hash,
         space=study.space.name,
-        description=study.space.about,
+        description=" ".join([study.space.about, *study.notes]),
         factors={key: f.choices if isinstance(f, Choice) else () for key, f in factors},
         base=flatten(study.base),
         seeds=study.seeds,

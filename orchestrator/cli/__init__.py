@@ -4,12 +4,16 @@
 imports torch, Ray or MLflow before a command needs it: ``orch --help`` answers at once.
 """
 
+from typing import Any
+
 import typer
 
 from orchestrator.cli import data, inspect, runs, views
 from orchestrator.errors import OrchError
 
 EXIT_USER_ERROR = 2
+UsageError: Any = typer.BadParameter.__base__
+"""An unknown option, a missing one, a value that none may have."""
 
 app = typer.Typer(
     name="orch",
@@ -26,7 +30,20 @@ app.add_typer(data.app)
 def main() -> None:
     """Run the command line; exit 2 with one sentence for what the user can mend."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except OrchError as error:
         typer.echo(f"orch: {error}", err=True)
         raise SystemExit(EXIT_USER_ERROR) from None
+    except UsageError as error:
+        _tell(error)
+        raise SystemExit(EXIT_USER_ERROR) from None
+    raise SystemExit(code)
+
+
+def _tell(error: UsageError) -> None:
+    """One sentence, or the help where no command was given."""
+    text = error.format_message()
+    if text.startswith("Usage:"):
+        error.show()
+        return
+    typer.echo(f"orch: {text.rstrip('.')}. `{error.ctx.command_path} --help` helps.", err=True)

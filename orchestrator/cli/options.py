@@ -22,7 +22,8 @@ def complete_models(incomplete: str) -> list[str]:
 
 def complete_spaces(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of the chosen model's spaces that begin so."""
-    file = ROOT / "search_spaces" / f"{ctx.params.get('model')}.toml"
+    given = ctx.params.get("model") or next(iter(ctx.args), None)  # the line may end in --space
+    file = ROOT / "search_spaces" / f"{given}.toml"
     if not file.exists():
         return []
     names = tomllib.loads(file.read_text()).get("spaces", {})

@@ -53,11 +53,13 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
-    def planned(self, num_runs: int, num_reused: int) -> None:
-        """Say how much there is to do."""
+    def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
+        """Say how much there is to do, and what to know before reading the results."""
         self._num_runs = num_runs
         reused = f", {num_reused} of them done before and reused" if num_reused else ""
         self._console.print(f"{num_runs} runs{reused}.", highlight=False)
+        for note in notes:
+            self._console.print(f"Note: {note}", highlight=False, markup=False, soft_wrap=True)
         self._task = self._bar.add_task("runs", total=num_runs, state="starting workers")
 
     def epoch(self, run: Run, epoch: Epoch) -> None:

@@ -1,7 +1,7 @@
 """What happens in a running study, told in the driver to the tracker and to whoever watches."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from orchestrator.config import flatten
 from orchestrator.results import Epoch, Record
@@ -9,11 +9,12 @@ from orchestrator.sweep.study import Run
 from orchestrator.tracking.runs import RunInfo
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Someone who watches a study: the command line's progress display, say."""
 
-    def planned(self, num_runs: int, num_reused: int) -> None:
-        """Before the first run: how many there are, and how many are done already."""
+    def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
+        """Before the first run: how many there are, how many are done, what to know of them."""
 
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """A run finished an epoch."""
@@ -22,6 +23,7 @@ class Listener(Protocol):
         """A run ended, well or not."""
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Where runs are recorded: the open sweep of a tracker."""
 
@@ -38,7 +40,7 @@ class Sink(Protocol):
 class Silent:
     """Watches nothing."""
 
-    def planned(self, num_runs: int, num_reused: int) -> None:
+    def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
         """Ignore it."""
 
     def epoch(self, run: Run, epoch: Epoch) -> None:
@@ -50,7 +52,11 @@ class Silent:
 
 @dataclass
 class Events:
-    """Passes on what executors report, in the driver; each run is opened once."""
+    """Passes on what executors report, in the driver.
+
+    A sampler may propose a point again: a run that finished is not told again, one that did not is
+    opened again.
+    """
 
     sink: Sink
     listener: Listener
@@ -62,15 +68,18 @@ class Events:
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """A run finished an epoch."""
         self._start(run)
-        self._epochs.setdefault(run.run_id, []).append(epoch)
+        self._epochs[run.run_id].append(epoch)
         self.sink.log_epoch(run.run_id, epoch)
         self.listener.epoch(run, epoch)
 
     def finished(self, run: Run, record: Record) -> None:
-        """A run ended; told twice, it counts once."""
-        if run.run_id in self.records:
+        """A run ended; told twice, it counts once, unless it has finished by now."""
+        before = self.records.get(run.run_id)
+        is_news = before is None or before.status != record.status == "finished"
+        if not (is_news or run.run_id in self._open):
             return
         self._start(run)
+        del self._open[run.run_id]
         self.records[run.run_id] = record
         self.sink.finish_run(run.run_id, record)
         self.listener.finished(run, record)
@@ -83,6 +92,7 @@ class Events:
         if run.run_id in self._open:
             return
         self._open[run.run_id] = run
+        self._epochs[run.run_id] = []
         info = RunInfo(
             run_id=run.run_id,
             name=run.name,

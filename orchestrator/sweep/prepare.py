@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from orchestrator.config import TrialConfig, override
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError
+from orchestrator.sweep.options import Options
 from orchestrator.sweep.space import Space, check
 from orchestrator.sweep.study import Scheduler, Study, default_name
-from orchestrator.training.loop import build_model
+from orchestrator.training.loop import build_model, pick_device
 
 NAME_LETTERS = frozenset(string.ascii_letters + string.digits + "-_.")
 """What a sweep's name may consist of, since it names a folder."""
@@ -47,7 +50,7 @@ def prepare(
     checked = override(check(space, base), overrides, where="--set")
     check(replace(space, base={}), checked)
     _check_scheduler(space, scheduler)
-    build_model(checked, dataset)
+    inert = build_model(checked, dataset).inert_settings()
     study = Study(
         name=_checked_name(name or "unnamed"),
         space=space,
@@ -56,8 +59,17 @@ def prepare(
         num_trials=num_trials,
         scheduler=scheduler,
         data_hash=dataset.data_hash,
+        notes=tuple(_note(key, inert) for key in space.factors if _setting(key) in inert),
     )
     return study if name else replace(study, name=default_name(space, checked, study.plan()))
+
+
+def _setting(key: str) -> str:
+    return key.removeprefix("model.")
+
+
+def _note(key: str, inert: Mapping[str, str]) -> str:
+    return f"`{key}` changes nothing on this data set: {inert[_setting(key)]}."
 
 
 def at_least_one(option: str, value: int) -> int:
@@ -69,6 +81,20 @@ def at_least_one(option: str, value: int) -> int:
     if value < 1:
         raise ConfigError(f"{option} cannot be {value}: it must be at least 1.")
     return value
+
+
+def check_devices(options: Options) -> None:
+    """See that this machine has what the runs are to run on; otherwise Ray waits for ever.
+
+    Raises:
+        ConfigError: there is no such device, or there are not so many GPUs.
+    """
+    pick_device(options.device)
+    here = torch.cuda.device_count()
+    if not 0 <= options.gpus <= here:
+        raise ConfigError(
+            f"--gpus cannot be {options.gpus:g}: it must be between 0 and the {here} that are here."
+        )
 
 
 def _refuse_swept(space: Space, overrides: Mapping[str, Any]) -> None:

@@ -7,11 +7,13 @@ every epoch so that a scheduler may end the trial early.
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 import torch
@@ -23,16 +25,18 @@ from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.config import MONITOR
 from orchestrator.errors import OrchError, StoreError
-from orchestrator.results import Epoch, Record, provenance, record_from_json
+from orchestrator.results import Epoch, Record, record_from_json
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.local import outcome
-from orchestrator.sweep.objective import dataset_in_worker, failure, run_trial
+from orchestrator.sweep.objective import dataset_in_worker, failure, finished_record, run_trial
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.sampling import num_told, open_study, suggest, tell
 from orchestrator.sweep.study import Run, Study
 
 REPORT_SECONDS = 0.5
 """Epochs are reported together no more often than this, unless a scheduler decides on each."""
+REACH_SECONDS = 5.0
+"""How long a cluster may take to answer the first time."""
 ASHA_GRACE = 5
 """Epochs before ASHA may end a trial."""
 
@@ -76,6 +80,7 @@ def execute(study: Study, todo: list[Run], events: Events, options: Options) -> 
 def _start(options: Options) -> None:
     is_local = options.address is None
     try:
+        _require_answer(options.address)
         ray.init(
             address=options.address,
             log_to_driver=False,
@@ -84,13 +89,20 @@ def _start(options: Options) -> None:
             num_cpus=options.workers * options.threads if is_local else None,
             include_dashboard=False if is_local else None,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         where = options.address or "this machine"
         reason = str(error).splitlines()[0]
         raise StoreError(
             f"Ray cannot be used on {where}: {reason}. Mend --ray-address or use --executor local."
         ) from None
     logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def _require_answer(address: str | None) -> None:
+    """Ask a cluster's port whether it is open: Ray itself would ask for minutes."""
+    parts = urlsplit(address if address and "//" in address else f"//{address or ''}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), timeout=REACH_SECONDS).close()
 
 
 def _tuner(
@@ -268,14 +280,13 @@ class _Report(Callback):
         self._end(trial, status="failed", reason="its worker process died (killed or lost)")
 
     def _end(self, trial: Trial, *, status: Any, reason: str) -> None:  # noqa: ANN401
-        run = _runs(trial.config, self._context)[0]
-        if run.run_id in self._events.records:
-            return
-        data = self._context.study.data_hash
-        record = replace(
-            failure(run.config, data, reason=reason),
-            status=status,
-            epochs=self._events.epochs(run),
-            provenance=provenance(data=data, device="unknown"),
-        )
-        self._events.finished(run, record)
+        for run in _runs(trial.config, self._context):
+            record = finished_record(self._context.options.results, run.run_id)
+            if record is None:
+                self._events.finished(run, self._unfinished(run, status, reason))
+                return
+            self._events.finished(run, record)
+
+    def _unfinished(self, run: Run, status: Any, reason: str) -> Record:  # noqa: ANN401
+        record = failure(run.config, self._context.study.data_hash, reason=reason)
+        return replace(record, status=status, epochs=self._events.epochs(run))

@@ -7,7 +7,7 @@ from orchestrator.results import Record
 from orchestrator.sweep.events import Events, Listener, Sink
 from orchestrator.sweep.objective import finished_record
 from orchestrator.sweep.options import Executor, Options
-from orchestrator.sweep.study import Run, Study
+from orchestrator.sweep.study import Point, Run, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +46,33 @@ def run_study(
         StoreError: the results folder or Ray cannot be used.
     """
     events = Events(sink, listener)
-    todo, done = ([], {}) if study.is_sampled else _sort(study, options)
-    num_runs = len(todo) + len(done) or study.num_trials * len(study.seeds)
-    listener.planned(num_runs, len(done))
+    points, num_sampled = _told(study, options) if study.is_sampled else (study.points, 0)
+    todo, done = _sort(study, points, options)
+    if study.is_sampled:
+        todo = []  # the sampler says what to do
+    listener.planned(len(todo) + len(done) + num_sampled, len(done), study.notes)
     for run, record in done.values():
         events.finished(run, record)
     _executor(executor)(study, todo, events, options)
     return StudyOutcome(records=tuple(events.records.values()), num_reused=len(done))
 
 
-def _sort(study: Study, options: Options) -> tuple[list[Run], dict[str, tuple[Run, Record]]]:
+def _told(study: Study, options: Options) -> tuple[tuple[Point, ...], int]:
+    """Points that the sampler was told of before, and the number of runs that it has left."""
+    from orchestrator.sweep.sampling import open_study, told_points
+
+    points = told_points(open_study(options.journal, study.name, seed=study.base.seed))
+    return points, max(0, study.num_trials - len(points)) * len(study.seeds)
+
+
+def _sort(
+    study: Study, points: tuple[Point, ...], options: Options
+) -> tuple[list[Run], dict[str, tuple[Run, Record]]]:
     """Runs to do, and runs with a record, seed by seed so that each factor fills evenly."""
     done: dict[str, tuple[Run, Record]] = {}
     todo = []
     for run in sorted(
-        (run for point in study.points for run in study.runs(point)),
+        (run for point in points for run in study.runs(point)),
         key=lambda run: study.seeds.index(run.config.seed),
     ):
         record = finished_record(options.results, run.run_id)

@@ -43,7 +43,13 @@ def open_study(path: Path, name: str, *, seed: int) -> optuna.Study:
 
 def num_told(study: optuna.Study) -> int:
     """Trials that count against the budget: done or ended early, but not failed."""
-    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    return len(told_points(study))
+
+
+def told_points(study: optuna.Study) -> tuple[dict[str, Any], ...]:
+    """The points of those trials."""
+    told = (TrialState.COMPLETE, TrialState.PRUNED)
+    return tuple(trial.params for trial in study.get_trials(deepcopy=False, states=told))
 
 
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:

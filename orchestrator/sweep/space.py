@@ -21,6 +21,7 @@ One file per model, ``search_spaces/<model>.toml``::
 """
 
 import itertools
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -50,8 +51,8 @@ class Choice:
 class Range:
     """A factor between two bounds, both included; whole numbers where both bounds are."""
 
-    low: float
-    high: float
+    low: int | float
+    high: int | float
     log: bool = False
 
     def corners(self) -> tuple[Any, ...]:
@@ -124,15 +125,30 @@ def read_spaces(model: str, *, path: Path | None = None) -> SpaceFile:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: is not TOML: {error}.") from None
     _only(plain, {"spaces", "datasets", "variants"}, path.name)
+    tables = {part: _tables(plain, part, path.name) for part in ("spaces", "datasets", "variants")}
     spaces = {
         name: _space(name, model, table, f"{path.name}: [spaces.{name}]")
-        for name, table in plain.get("spaces", {}).items()
+        for name, table in tables["spaces"].items()
     }
     return SpaceFile(
         spaces=spaces,
-        datasets=_overrides(plain.get("datasets", {})),
-        variants=_overrides(plain.get("variants", {})),
+        datasets=_overrides(tables["datasets"]),
+        variants=_overrides(tables["variants"]),
     )
+
+
+def _tables(plain: Mapping[str, Any], part: str, where: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: _table(_table(plain, part, where), name, f"{where}: [{part}]")
+        for name in _table(plain, part, where)
+    }
+
+
+def _table(parent: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    table = parent.get(key, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: `{key}` cannot be {table!r}: it must be a table.")
+    return table
 
 
 def _overrides(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -211,7 +227,7 @@ def _space(name: str, model: str, table: Mapping[str, Any], where: str) -> Space
     kind = table.get("kind")
     if kind not in KINDS:
         raise ConfigError(f"{where} `kind` cannot be {kind!r}: it must be one of {list(KINDS)}.")
-    factors = {key: _factor(value, f"{where} `{key}`") for key, value in _factors(table)}
+    factors = {key: _factor(value, f"{where} `{key}`") for key, value in _factors(table, where)}
     if not factors:
         raise ConfigError(f"{where}: `factors` is empty. Name a key to sweep.")
     return Space(
@@ -220,20 +236,20 @@ def _space(name: str, model: str, table: Mapping[str, Any], where: str) -> Space
         kind=cast(Kind, kind),
         about=table.get("about", ""),
         factors=factors,
-        base=dict(_dotted(table.get("base", {}))),
+        base=dict(_dotted(_table(table, "base", where))),
         source=where,
     )
 
 
-def _factors(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return _dotted(table.get("factors", {}), stop={"choices", "low", "high", "log"})
+def _factors(table: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any]]:
+    return _dotted(_table(table, "factors", where), stop={"choices", "low", "high", "log"})
 
 
 def _factor(value: object, where: str) -> Factor:
     if isinstance(value, dict) and _is_choice(value):
-        return Choice(tuple(value["choices"]))
+        return Choice(tuple(tuple(v) if isinstance(v, list) else v for v in value["choices"]))
     if isinstance(value, dict) and _is_range(value):
-        return Range(value["low"], value["high"], bool(value.get("log", False)))
+        return Range(value["low"], value["high"], value.get("log", False))
     raise ConfigError(
         f"{where} cannot be {value!r}: write {{choices = [...]}} or {{low = .., high = ..}}."
     )
@@ -246,7 +262,12 @@ def _is_choice(table: Mapping[str, Any]) -> bool:
 def _is_range(table: Mapping[str, Any]) -> bool:
     bounds = (table.get("low"), table.get("high"))
     has_keys = {"low", "high"} <= set(table) <= {"low", "high", "log"}
-    return has_keys and all(isinstance(b, int | float) and not isinstance(b, bool) for b in bounds)
+    return has_keys and isinstance(table.get("log", False), bool) and all(map(_is_finite, bounds))
+
+
+def _is_finite(bound: object) -> bool:
+    is_number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    return is_number and math.isfinite(cast(float, bound))
 
 
 def _dotted(

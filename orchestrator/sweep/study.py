@@ -45,6 +45,8 @@ class Study:
     """Points to sample where the space is larger than that; otherwise the space is a grid."""
     scheduler: Scheduler
     data_hash: str
+    notes: tuple[str, ...] = ()
+    """What to know before reading the results, such as a factor that cannot matter here."""
 
     @property
     def is_sampled(self) -> bool:

@@ -285,6 +285,23 @@ def test_pooled_features_alone_are_one_token(tame_of, catalogue, histories):
     torch.testing.assert_close(model.scores(histories), same.scores(histories))
 
 
+def test_one_token_is_read_as_two_equal_ones_are(tame_of, catalogue, histories):
+    pooled = without(catalogue, text="tokens", image="tokens")
+    one = tame_of(pooled)
+    twice = {}
+    for name, vectors in one.vectors.items():
+        tokens = TokenFeatures(vectors.values.repeat_interleave(2, dim=0), 2 * vectors.lengths)
+        twice[name] = Modality(name=name, tokens=tokens)
+    two = tame_of(Catalogue(12, twice))
+    torch.testing.assert_close(one.scores(histories), two.scores(histories))
+    for model in (one, two):
+        model.scores(histories).square().sum().backward()
+    expected = {name: parameter.grad for name, parameter in two.named_parameters()}
+    for name, parameter in one.named_parameters():
+        given = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        torch.testing.assert_close(given, expected[name], rtol=1e-4, atol=1e-5)
+
+
 def test_each_modality_takes_the_best_form_it_has(tame_of, catalogue):
     model = tame_of(without(catalogue, image="tokens"))
     assert model.input_forms() == {"text": "tokens", "image": "pooled (one token)"}
@@ -426,3 +443,11 @@ def test_a_data_set_without_a_modality_is_refused_in_a_sentence(catalogue, kept,
     few = Catalogue(12, {name: catalogue.modality(name) for name in kept})
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TAME(TAMEConfig(), few)
+
+
+def test_heads_over_a_single_token_are_told_to_change_nothing(build, catalogue):
+    pooled = dataclasses.replace(catalogue.modality("text"), tokens=None)
+    single = dataclasses.replace(catalogue, modalities={**catalogue.modalities, "text": pooled})
+    model = TAME(build("tame").config, single)
+    assert set(model.inert_settings()) == {"text_heads"}
+    assert set(TAME(build("tame").config, catalogue).inert_settings()) == set()

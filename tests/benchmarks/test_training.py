@@ -1,0 +1,123 @@
+"""The benchmark of training runs, and the ways that it compares train on the same samples."""
+
+import csv
+import importlib.util
+import io
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import Batch
+from orchestrator.config import default_trial, override
+from orchestrator.data import PlantedConfig, make_planted
+from orchestrator.data.interactions import sequences_of
+from orchestrator.training.loop import build_model
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training.py"
+
+
+@pytest.fixture(scope="module")
+def training():
+    spec = importlib.util.spec_from_file_location("benchmarks_training", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        yield module
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    small = PlantedConfig(num_users=60, num_items=40)
+    return make_planted(small, name="small", data_dir=tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def trial():
+    """Model by name -> small settings of it."""
+
+    def make(model):
+        small = {"model.dim": 8, "model.max_length": 12, "train.batch_targets": 64}
+        return override(default_trial(model, "small"), small, where="test")
+
+    return make
+
+
+def samples(batches):
+    """Every history, without padding, with its target; whole sequences give all their prefixes."""
+    found = Counter()
+    for batch in batches.epoch(3):
+        assert isinstance(batch, Batch)
+        for group in batch.groups:
+            for items, targets in zip(
+                group.history.items.tolist(), group.targets.tolist(), strict=True
+            ):
+                found.update(
+                    (tuple(item for item in items[: place + 1] if item), target)
+                    for place, target in enumerate(targets)
+                    if target
+                )
+    return found
+
+
+def test_all_ways_train_on_the_same_samples(training, planted, trial):
+    model = build_model(trial("sasrec"), planted)
+    sequences = sequences_of([[3, 1, 4, 1, 5], [9, 2], [6], [5, 3, 5, 8, 9, 7]])
+    found = {
+        way: samples(training.batches_of(way, model, sequences, batch_targets=4))
+        for way in training.WAYS
+    }
+    assert found["common"].total() == 10
+    assert found["common"][(3, 1, 4), 1] == 1
+    assert found["ours"] == found["common"] == found["prefixes"]
+
+
+def test_the_common_way_pads_every_prefix_to_the_limit(training):
+    sequences = sequences_of([[3, 1, 4, 1, 5], [9, 2]])
+    batches = list(training.PaddedPrefixes(sequences, max_length=7, batch_targets=3).epoch(0))
+    assert [len(batch.targets()) for batch in batches] == [3, 2]
+    for batch in batches:
+        (group,) = batch.groups
+        assert group.history.items.shape == group.targets.shape == (len(group.targets), 7)
+        assert not group.targets[:, :-1].any()
+
+
+@pytest.mark.parametrize("model", ["sasrec", "tame"])
+def test_a_benchmark_compares_equals_and_accounts_for_the_time(training, planted, trial, model):
+    found = training.compare(trial(model), planted, epochs=1)
+    losses = found.agreement.losses
+    assert losses == pytest.approx(dict.fromkeys(training.WAYS, losses["common"]), rel=1e-5)
+    assert found.agreement.gradient_gap < 1e-4
+    for row in found.rows():
+        assert sum(row[phase] for phase in training.PHASES) == pytest.approx(1, abs=1e-3)
+        assert (row["catalogue"] > 0) == (model == "tame")
+    assert found.ratio("common") == 1
+
+
+def test_a_phase_within_another_stops_its_clock(training, monkeypatch):
+    times = iter([0, 1, 11, 111])
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(times))
+    watch = training.Stopwatch()
+    with watch.phase("loss"), watch.phase("encoder"):
+        pass
+    assert watch.seconds["loss"] == 1 + 100
+    assert watch.seconds["encoder"] == 10
+
+
+def test_the_command_prints_a_table_and_writes_it(training, tmp_path, planted, capsys):
+    out = tmp_path / "training.csv"
+    folder = planted.folder.parent
+    threads = torch.get_num_threads()
+    training.main(
+        ["--models", "sasrec", "--dataset", "small", "--data-dir", str(folder), "--epochs", "1"]
+        + ["--threads", str(threads), "--out", str(out)]
+    )
+    told = capsys.readouterr().out
+    assert f"{threads} thread(s)" in told
+    assert f"torch {torch.__version__}" in told
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert [row["way"] for row in rows] == list(training.WAYS)
+    assert all(row["way"] in told and float(row["seconds"]) > 0 for row in rows)
