@@ -28,6 +28,7 @@ from orchestrator.sweep.options import Executor, Options
 from orchestrator.sweep.prepare import at_least_one, check_devices, prepare
 from orchestrator.sweep.space import Choice, SpaceFile, base_trial, find_space, read_spaces
 from orchestrator.sweep.study import Scheduler, Study, claim
+from orchestrator.training.loop import pick_device
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,6 +170,7 @@ def train(
         OrchError: unknown names, impossible settings, damaged data, a loss that is not a number.
     """
     config = override(default_trial(model, dataset, seed=seed), overrides or {}, where="--set")
+    pick_device(device)
     opened = open_dataset(dataset, data_dir, verify=True)
     return train_recorded(
         config, opened, results=results.resolve(), device=device, on_epoch=on_epoch

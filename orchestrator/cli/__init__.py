@@ -30,7 +30,7 @@ app.add_typer(data.app)
 def main() -> None:
     """Run the command line; exit 2 with one sentence for what the user can mend."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="orch", standalone_mode=False)
     except OrchError as error:
         typer.echo(f"orch: {error}", err=True)
         raise SystemExit(EXIT_USER_ERROR) from None
@@ -42,8 +42,9 @@ def main() -> None:
 
 def _tell(error: UsageError) -> None:
     """One sentence, or the help where no command was given."""
-    text = error.format_message()
+    text = error.format_message().replace(": Value error, ", ": ")
     if text.startswith("Usage:"):
         error.show()
         return
-    typer.echo(f"orch: {text.rstrip('.')}. `{error.ctx.command_path} --help` helps.", err=True)
+    ending = "" if text.endswith((".", "?")) else "."
+    typer.echo(f"orch: {text}{ending} See `{error.ctx.command_path} --help`.", err=True)

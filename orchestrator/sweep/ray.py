@@ -185,6 +185,8 @@ class _Sampler(OptunaSearch):
         """The end of a trial: finished, ended early by the scheduler, or failed."""
         if trial_id in self._completed_trials:
             return
+        if result and not error:
+            self.on_trial_result(trial_id, result)  # Ray leaves out the report that it ends at
         self._completed_trials.add(trial_id)
         end = None if error or not result else {"state": "stopped", **result}
         tell(self._history, self._ot_trials[trial_id], end)

@@ -52,12 +52,12 @@ def told_points(study: optuna.Study) -> tuple[dict[str, Any], ...]:
     return tuple(trial.params for trial in study.get_trials(deepcopy=False, states=told))
 
 
-def suggest(trial: Trial, space: Space) -> dict[str, Any]:
-    """One value per factor."""
+def suggest(trial: Any, space: Space) -> dict[str, Any]:  # noqa: ANN401 - Ray's has no base class
+    """One value per factor, of Optuna's trial or Ray's stand-in for one."""
     return {key: _suggest(trial, space, key) for key in space.factors}
 
 
-def _suggest(trial: Trial, space: Space, key: str) -> Any:  # noqa: ANN401 - a setting's value
+def _suggest(trial: Any, space: Space, key: str) -> Any:  # noqa: ANN401
     factor = space.factors[key]
     if isinstance(factor, Choice):
         return trial.suggest_categorical(key, factor.choices)

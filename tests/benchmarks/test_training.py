@@ -111,10 +111,8 @@ def test_the_command_prints_a_table_and_writes_it(training, tmp_path, planted, c
     out = tmp_path / "training.csv"
     folder = planted.folder.parent
     threads = torch.get_num_threads()
-    training.main(
-        ["--models", "sasrec", "--dataset", "small", "--data-dir", str(folder), "--epochs", "1"]
-        + ["--threads", str(threads), "--out", str(out)]
-    )
+    options = ["--models", "sasrec", "--dataset", planted.name, "--data-dir", str(folder)]
+    training.main([*options, "--epochs", "1", "--threads", str(threads), "--out", str(out)])
     told = capsys.readouterr().out
     assert f"{threads} thread(s)" in told
     assert f"torch {torch.__version__}" in told

@@ -23,7 +23,7 @@ kind = "joint"
 about = "Good, poor and impossible rates."
 factors.train.learning_rate = {choices = [1e-2, 1e-7, 1e30]}
 factors.model.dropout = {low = 0.0, high = 0.5}
-factors.model.num_layers = {low = 1, high = 2}
+factors.train.patience = {low = 12, high = 15}
 """
 
 
@@ -44,14 +44,14 @@ def by_point(result):
         point = (
             config["train"]["learning_rate"],
             config["settings"]["dropout"],
-            config["settings"]["num_layers"],
+            config["train"]["patience"],
         )
         found.setdefault(point, []).append(record)
     return found
 
 
 def point_of(trial):
-    keys = ("train.learning_rate", "model.dropout", "model.num_layers")
+    keys = ("train.learning_rate", "model.dropout", "train.patience")
     return tuple(trial.params[key] for key in keys)
 
 
@@ -88,11 +88,11 @@ def test_a_journal_tells_every_trials_end(local):
 def test_values_lie_inside_the_space(local):
     _, results = local
     for trial in trials(results, "s"):
-        rate, dropout, num_layers = point_of(trial)
+        rate, dropout, patience = point_of(trial)
         assert rate in (1e-2, 1e-7, 1e30)
         assert 0.0 <= dropout <= 0.5
-        assert isinstance(num_layers, int)
-        assert num_layers in (1, 2)
+        assert isinstance(patience, int)
+        assert 12 <= patience <= 15
 
 
 def test_a_sampled_sweep_goes_on_where_it_was_cut(local, run_sweep, new_results):
@@ -217,7 +217,7 @@ def test_asha_through_ray_tells_optuna_what_became_of_each_trial(run_sweep, new_
         "scheduler": "asha",
         "results": results,
         "name": "s",
-        "overrides": {**small, "train.max_epochs": 12, "train.patience": 12},
+        "overrides": {**small, "train.max_epochs": 12},
     }
     result = run_sweep(SPACE, **arguments)
     told = trials(results, "s")

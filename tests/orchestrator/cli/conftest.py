@@ -1,0 +1,145 @@
+"""The command line as a function in this process, and as a process of its own."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from orchestrator import api
+from orchestrator.cli import main
+from orchestrator.tracking import Tracker, tracking_uri
+
+ENVIRONMENT = ("MLFLOW_TRACKING_URI", "ORCH_DATA", "RAY_ADDRESS", "_ORCH_COMPLETE")
+SETTINGS = (
+    "model.dim=8",
+    "model.inner_dim=16",
+    "model.num_layers=1",
+    "train.batch_targets=64",
+)
+SMALL = [word for setting in SETTINGS for word in ("--set", setting)]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch, data_dir):
+    """Every command runs in an empty folder, on the test's own data sets."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ORCH_DATA", str(data_dir))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """A folder of data sets with one small planted world, ``tiny``."""
+    folder = tmp_path_factory.mktemp("data")
+    api.make_planted("tiny", num_users=60, num_items=40, data_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory):
+    """A database that MLflow made once: making one takes seconds."""
+    results = tmp_path_factory.mktemp("store")
+    Tracker(tracking_uri(None, results), results)
+    return results / "mlflow.db"
+
+
+@pytest.fixture
+def store(place, made_store):
+    """A fresh store in the default results folder."""
+    (place / "results").mkdir()
+    shutil.copy(made_store, place / "results" / "mlflow.db")
+    return place / "results"
+
+
+@pytest.fixture
+def orch(capsys, monkeypatch):
+    """Runs a command in this process."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["orch", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        code = leaving.value.code or 0
+        return Done(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def masked():
+    """A text with its numbers as ``#``, so that whole outputs can be compared."""
+
+    def mask(text):
+        return re.sub(r"\b\d+\.\d+(e-?\d+)?\b", "#", re.sub(r"\b[0-9a-f]{8,16}\b", "ID", text))
+
+    return mask
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a command as a process group of its own, as a terminal does; ends it afterwards."""
+    started = []
+
+    def run(*words, code=None):
+        program = ["-c", code] if code else [str(Path(sys.executable).with_name("orch"))]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        process = subprocess.Popen(
+            [*([sys.executable] if code else []), *program, *map(str, words)],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        end_tree(process)
+
+
+def end_tree(process):
+    """End a process that this test started, and all that came of it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+@pytest.fixture(scope="session")
+def small():
+    return SMALL

@@ -1,0 +1,78 @@
+MODELS = """\
+SASRec: a causal Transformer over item ids.
+  spaces: heads, joint
+TAME: textual and visual features reach a sequence encoder through learned queries.
+"""
+
+
+def test_models_tells_each_model_with_its_spaces_and_variants(orch):
+    done = orch("models")
+    blocks = done.out.splitlines()
+    assert (done.code, done.err) == (0, "")
+    assert blocks[:2] == MODELS.splitlines()[:2]
+    assert blocks[2].startswith("TAME: ")
+    assert blocks[3:] == [
+        "  spaces: heads, queries, temperature, joint",
+        "  variants: without_modality_retriever, without_id_enrichment, without_text, "
+        "without_vision",
+    ]
+
+
+SPACES = """\
+tame --space heads (one-factor): Attention heads of the textual and of the visual retriever \
+(Figures 4 and 5).
+  model.text_heads: 1, 2, 4, 8, 16
+  model.image_heads: 1, 2, 4, 8, 16
+tame --space queries (one-factor): Learned queries to text and to images (Figures 2 and 3).
+  model.text_queries: 1, 2, 4, 8, 16
+  model.image_queries: 1, 2, 4, 8, 16
+tame --space temperature (one-factor): Temperature of the contrastive loss, which the paper does \
+not give.
+  model.temperature: 0.03, 0.07, 0.1, 0.2, 0.5, 1.0
+tame --space joint (joint): Everything the paper tunes or leaves open, together.
+  model.text_queries: 1, 2, 4, 8, 16
+  model.image_queries: 1, 2, 4, 8, 16
+  model.text_heads: 1, 2, 4, 8, 16
+  model.image_heads: 1, 2, 4, 8, 16
+  model.temperature: 0.03 to 1.0 (log scale)
+  model.contrast_weight: 0.0, 0.1, 1.0
+  model.dropout: 0.0 to 0.6
+  train.learning_rate: 0.0003 to 0.003 (log scale)
+tame on planted: """
+
+
+def test_spaces_tells_each_space_with_its_factors(orch):
+    done = orch("spaces", "tame")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(SPACES)
+    settings = done.out.removeprefix(SPACES)
+    assert settings.count("\n") == 1
+    assert "model.num_layers = 1, " in settings
+
+
+def test_spaces_tells_those_of_all_models(orch):
+    done = orch("spaces")
+    assert done.code == 0
+    assert done.out.startswith(orch("spaces", "sasrec").out)
+    assert done.out.endswith(orch("spaces", "tame").out)
+
+
+def test_spaces_of_an_unknown_model(orch):
+    done = orch("spaces", "tma")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "orch: There is no model `tma`. Did you mean `tame`?\n"
+
+
+def test_datasets_of_an_empty_folder(orch, place):
+    done = orch("datasets", "--data-dir", place / "none")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "planted (synthetic): generated on first use\n"
+    assert not (place / "none").exists(), "looking makes nothing"
+
+
+def test_datasets_tells_what_there_is(orch, data_dir):
+    done = orch("datasets")
+    lines = done.out.splitlines()
+    assert lines[0] == "planted (synthetic): generated on first use"
+    assert lines[1].startswith("tiny (synthetic): 60 users, 40 items, ")
+    assert lines[1].endswith(" interactions; image (pooled, tokens); text (pooled, tokens)")

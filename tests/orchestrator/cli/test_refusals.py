@@ -1,0 +1,190 @@
+"""What cannot be is refused before anything starts: exit 2, one sentence, nothing written."""
+
+import pytest
+
+SWEEP = ("sweep", "sasrec", "--space", "heads", "--dataset", "tiny")
+
+
+def refuse(done, sentence, place):
+    assert (done.code, done.out, done.err) == (2, "", f"orch: {sentence}\n")
+    written = [path for path in (place / "results").rglob("*") if path.is_file()]
+    assert written == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("sweep", "sasrc", "--space", "heads", "--dataset", "tiny"),
+            "There is no model `sasrc`. Did you mean `sasrec`?",
+        ),
+        (
+            ("sweep", "sasrec", "--space", "haeds", "--dataset", "tiny"),
+            "There is no space of sasrec `haeds`. Did you mean `heads`?",
+        ),
+        (
+            (*SWEEP, "--set", "train.patince=3"),
+            "--set: There is no key `train.patince`. Did you mean `train.patience`?",
+        ),
+        (
+            (*SWEEP, "--set", "train.patience"),
+            "--set: `train.patience` is not KEY=VALUE. Write for example train.patience=5.",
+        ),
+        (
+            (*SWEEP, "--set", "train.patience=few"),
+            "--set: `train.patience` cannot be 'few': it should be a valid integer.",
+        ),
+        (
+            (*SWEEP, "--set", "model.dim=6"),
+            "sasrec.toml: [spaces.heads]: [model] `num_heads` cannot be 4: "
+            "it must divide `dim` = 6.",
+        ),
+        ((*SWEEP, "--seeds", "0"), "--seeds cannot be 0: it must be at least 1."),
+        ((*SWEEP, "--trials", "0"), "--trials cannot be 0: it must be at least 1."),
+        ((*SWEEP, "--workers", "0"), "--workers cannot be 0: it must be at least 1."),
+        ((*SWEEP, "--threads", "-1"), "--threads cannot be -1: it must be at least 1."),
+        (
+            (*SWEEP, "--max-epochs", "0"),
+            "--set: [train] `max_epochs` cannot be 0: it must be at least 1.",
+        ),
+        (
+            (*SWEEP, "--device", "cudaa"),
+            "--device cannot be cudaa: it is not here. Use auto or cpu.",
+        ),
+        (
+            (*SWEEP, "--device", "cpu", "--gpus", "1000"),
+            "--gpus cannot be 1000: it must be between 0 and the 0 that are here.",
+        ),
+        (
+            (*SWEEP, "--name", "a/b"),
+            "--name cannot be 'a/b': it names a folder. Use letters, digits, `-`, `_`, `.`.",
+        ),
+        (
+            (*SWEEP, "--scheduler", "asha"),
+            "--scheduler cannot be asha with space heads: ending runs early leaves gaps in a "
+            "one-factor space. Use it with a joint one.",
+        ),
+        (
+            (*SWEEP, "--tracking-uri", "http://127.0.0.1:9"),
+            "http://127.0.0.1:9: the tracking store cannot be reached (Connection refused). "
+            "Start the server, or leave MLFLOW_TRACKING_URI unset to use a local file.",
+        ),
+        (
+            ("train", "sasrc", "--dataset", "tiny"),
+            "There is no model `sasrc`. Did you mean `sasrec`?",
+        ),
+        (
+            ("train", "sasrec", "--dataset", "tiny", "--device", "cudaa"),
+            "--device cannot be cudaa: it is not here. Use auto or cpu.",
+        ),
+    ],
+)
+def test_a_word_that_cannot_be(orch, place, monkeypatch, words, sentence):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    refuse(orch(*words), sentence, place)
+
+
+@pytest.mark.parametrize("words", [SWEEP[:4], ("train", "sasrec")])
+def test_an_unknown_data_set(orch, place, data_dir, words):
+    sentence = (
+        f"{data_dir}: There is no data set `tyni`. Did you mean `tiny`? "
+        "Import it first, or name the folder it is in (ORCH_DATA)."
+    )
+    refuse(orch(*words, "--dataset", "tyni"), sentence, place)
+
+
+def test_a_server_named_by_the_environment(orch, place, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    sentence = (
+        "http://***@127.0.0.1:9: the tracking store cannot be reached (Connection refused). "
+        "Start the server, or leave MLFLOW_TRACKING_URI unset to use a local file."
+    )
+    refuse(orch(*SWEEP), sentence, place)
+
+
+def test_a_results_folder_that_cannot_be_written(orch, place):
+    (place / "file").write_text("mine")
+    done = orch(*SWEEP, "--results", place / "file")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"orch: {place / 'file'}: cannot be written (File exists). "
+        "Choose another --results folder.\n"
+    )
+    assert (place / "file").read_text() == "mine"
+
+
+def test_a_results_folder_of_a_single_run_that_cannot_be_written(orch, place):
+    (place / "file").write_text("mine")
+    done = orch("train", "sasrec", "--dataset", "tiny", "--results", place / "file")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"orch: {place / 'file' / 'runs'}")
+    assert done.err.endswith(
+        ": cannot be written (Not a directory). Choose another --results folder.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            (*SWEEP, "--executor", "slurm"),
+            "Invalid value for '--executor': 'slurm' is not one of 'ray', 'local'. "
+            "See `orch sweep --help`.",
+        ),
+        (
+            (*SWEEP, "--seeds", "three"),
+            "Invalid value for '--seeds': Input should be a valid integer, unable to parse string "
+            "as an integer. See `orch sweep --help`.",
+        ),
+        (("sweep", "sasrec"), "Missing option '--space'. See `orch sweep --help`."),
+        (
+            (*SWEEP, "--sedes", "3"),
+            "No such option: --sedes (Possible options: --scheduler, --seeds, --set). "
+            "See `orch sweep --help`.",
+        ),
+        (("swep",), "No such command 'swep'. Did you mean 'sweep'? See `orch --help`."),
+        (
+            ("data", "impotr"),
+            "No such command 'impotr'. Did you mean 'import'? See `orch data --help`.",
+        ),
+        (("plot", "x"), "Missing option '--out'. See `orch plot --help`."),
+    ],
+)
+def test_words_that_no_command_has(orch, place, words, sentence):
+    refuse(orch(*words), sentence, place)
+
+
+def test_no_command_gives_the_help(orch):
+    done = orch()
+    assert done.code == 2
+    assert (done.out + done.err).startswith("Usage: orch [OPTIONS] COMMAND [ARGS]...\n")
+
+
+def test_a_plot_of_an_unknown_sweep(orch, store):
+    done = orch("plot", "tame-heads", "--out", "figures")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"orch: sqlite:///{store / 'mlflow.db'}: There is no sweep `tame-heads`. Known: none.\n"
+    )
+    assert not (store.parent / "figures").exists()
+
+
+def test_another_plan_under_a_sweeps_name(orch, store, small):
+    words = (*SWEEP, *small, "--name", "mine", "--executor", "local", "--max-epochs", "1")
+    assert orch(*words, "--seeds", "1").code == 0
+    done = orch(*words, "--seeds", "2")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "orch: --name: `mine` is a sweep with other seeds. Choose another --name, "
+        "or repeat the first sweep's options to go on with it.\n"
+    )
+
+
+def test_a_cluster_that_does_not_answer(orch, store):
+    """Found when the runs are to start, at once; Ray alone would try for minutes."""
+    done = orch(*SWEEP, "--ray-address", "127.0.0.1:9")
+    assert (done.code, done.out) == (2, "12 runs.\n")
+    assert done.err == (
+        "orch: Ray cannot be used on 127.0.0.1:9: [Errno 111] Connection refused. "
+        "Mend --ray-address or use --executor local.\n"
+    )
