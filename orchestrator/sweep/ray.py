@@ -96,6 +96,7 @@ def _start(options: Options) -> None:
             f"Ray cannot be used on {where}: {reason}. Mend --ray-address or use --executor local."
         ) from None
     logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a lost worker is told as a record
 
 
 def _require_answer(address: str | None) -> None:

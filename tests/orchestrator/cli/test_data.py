@@ -1,7 +1,9 @@
 import pytest
 
 ITEMS = "item_id\ttitle\n" + "".join(f"i{n}\tThing {n}\n" for n in range(6))
-SEQUENCES = "".join(f"u{n}\ti{n % 6} i{(n + 1) % 6} i{(n + 2) % 6} i{(n + 3) % 6}\n" for n in range(8))
+SEQUENCES = "".join(
+    f"u{n}\ti{n % 6} i{(n + 1) % 6} i{(n + 2) % 6} i{(n + 3) % 6}\n" for n in range(8)
+)
 
 
 @pytest.fixture

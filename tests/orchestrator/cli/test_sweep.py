@@ -67,9 +67,7 @@ def test_failed_runs_are_told_one_by_one_and_in_sum(orch, store, small):
         re.fullmatch(rf"orch: run [0-9a-f]{{16}} failed: {re.escape(reason)}", line)
         for line in lines[:4]
     )
-    assert lines[4] == (
-        "orch: 4 of 4 runs failed. Type the same command again to run those again."
-    )
+    assert lines[4] == ("orch: 4 of 4 runs failed. Type the same command again to run those again.")
     assert f"[1/4] base seed=0: FAILED: {reason}" in done.out
     assert "No run has finished." in done.out
 

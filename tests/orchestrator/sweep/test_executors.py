@@ -102,9 +102,10 @@ def test_the_store_holds_every_run_and_a_failures_traceback(each):
     client = MlflowClient(result.tracking_uri)
     (experiment,) = [e for e in client.search_experiments() if e.name == "sasrec-test"]
     runs = client.search_runs([experiment.experiment_id])
-    (parent,) = [run for run in runs if run.data.tags["orch.role"] == "sweep"]
+    (parent,) = [run for run in runs if run.data.tags.get("orch.sweep") == "m"]
     assert parent.info.status == "FAILED"
-    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId")]
+    ours = parent.info.run_id
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == ours]
     assert sorted(run.info.status for run in children) == ["FAILED"] * 2 + ["FINISHED"] * 4
     for run in children:
         names = {file.path for file in client.list_artifacts(run.info.run_id)}

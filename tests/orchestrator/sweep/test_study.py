@@ -149,9 +149,7 @@ def test_the_same_plan_claims_its_folder_again(make_study, tmp_path):
         ((HEADS, DROPOUT), {"kind": "joint"}, "factors, kind, trials"),
     ],
 )
-def test_another_plan_of_the_same_name_is_refused(
-    make_study, tmp_path, factors, fields, different
-):
+def test_another_plan_of_the_same_name_is_refused(make_study, tmp_path, factors, fields, different):
     claim(make_study(HEADS), tmp_path)
     message = (
         f"--name: `test` is a sweep with other {different}. Choose another --name, "

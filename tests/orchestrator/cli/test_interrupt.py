@@ -1,0 +1,144 @@
+"""Ctrl-C and a killed worker, with the real command, real signals and real processes."""
+
+import contextlib
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from orchestrator.results import read_record
+from orchestrator.training.checkpoint import Checkpoints
+
+pytestmark = pytest.mark.slow
+
+WORDS = (
+    *("sweep", "sasrec", "--space", "heads", "--dataset", "tiny", "--name", "mine"),
+    *("--seeds", 1, "--max-epochs", 150, "--set", "train.patience=150"),
+)
+PATIENCE = 120.0
+"""Seconds to wait for what must come."""
+
+
+def wait(what, condition):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited in vain for {what}")
+
+
+def family(process):
+    """All that came of a process."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def workers(process):
+    """Ray's processes that train just now."""
+    found = []
+    for member in family(process):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("ray::ImplicitFunc" in word for word in member.cmdline()):
+                found.append(member)
+    return found
+
+
+def cut_runs(results):
+    """Runs in training -> their epochs so far."""
+    found = {}
+    for folder in results.glob("runs/*"):
+        if (folder / "checkpoints").exists() and not (folder / "record.json").exists():
+            with contextlib.suppress(Exception):  # the worker is writing at this moment
+                progress = Checkpoints(folder / "checkpoints").latest()
+                found[folder.name] = progress.epochs
+    return found
+
+
+def in_the_middle(results):
+    def look():
+        epochs = cut_runs(results)
+        return len(epochs) == 2 and all(len(done) > 3 for done in epochs.values())
+
+    return look
+
+
+def states(results):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{results / 'mlflow.db'}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments)
+    return {run.data.tags.get("orch.run_id", "sweep"): run for run in runs}
+
+
+def finish(process):
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_ctrl_c_leaves_nothing_open_and_the_same_command_goes_on(start, store, small, executor):
+    words = (*WORDS, *small, "--executor", executor)
+    process = start(*words)
+    num_at_once = 2 if executor == "ray" else 1
+
+    def is_training():
+        epochs = cut_runs(store)
+        return len(epochs) == num_at_once and all(len(done) > 3 for done in epochs.values())
+
+    wait("epochs", is_training)
+    others = family(process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    code, _, err = finish(process)
+    assert code == 130
+    assert err == "orch: interrupted. Type the same command again to go on.\n"
+    _, alive = psutil.wait_procs(others, timeout=10)
+    assert alive == []
+    cut = cut_runs(store)
+    assert len(cut) == num_at_once
+    after = states(store)
+    assert {run.info.status for run in after.values()} <= {"FINISHED", "KILLED"}
+    assert {after[name].info.status for name in (*cut, "sweep")} == {"KILLED"}
+    assert {after[name].data.tags["orch.reason"] for name in cut} == {"interrupted by Ctrl-C"}
+    code, out, err = finish(start(*words))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("4 runs")
+    for name, epochs in cut.items():
+        record = read_record(store / "runs" / name / "record.json")
+        assert list(record.epochs[: len(epochs)]) == epochs, "with the seconds of the first time"
+        assert len(record.epochs) == 150
+    assert {run.info.status for run in states(store).values()} == {"FINISHED"}
+
+
+def test_a_killed_worker_is_one_failed_run(start, store, small):
+    words = (*WORDS, *small)
+    process = start(*words)
+    wait("epochs", in_the_middle(store))
+    victim = wait("workers", lambda: workers(process))[0]
+    victim.send_signal(signal.SIGKILL)
+    code, out, err = finish(process)
+    assert code == 1, err
+    after = states(store)
+    (failed,) = [
+        name for name, run in after.items() if run.info.status == "FAILED" and name != "sweep"
+    ]
+    reason = "its worker process died (killed or lost)"
+    assert err == (
+        f"orch: run {failed} failed: {reason}\n"
+        "orch: 1 of 4 runs failed. Type the same command again to run those again.\n"
+    )
+    assert f": FAILED: {reason}\n" in out
+    assert after[failed].data.tags["orch.reason"] == reason
+    assert sorted(run.info.status for run in after.values()) == ["FAILED"] * 2 + ["FINISHED"] * 3
+    epochs = cut_runs(store)[failed]
+    code, out, err = finish(start(*words))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "4 runs, 3 of them done before and reused."
+    record = read_record(store / "runs" / failed / "record.json")
+    assert list(record.epochs[: len(epochs)]) == epochs
+    assert {run.info.status for run in states(store).values()} == {"FINISHED"}
