@@ -14,12 +14,19 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config import TrialConfig, default_trial, flatten, model_type, override
-from orchestrator.data import Dataset, Description, data_folder, describe, open_dataset
+from orchestrator.data import (
+    Dataset,
+    Description,
+    data_folder,
+    dataset_names,
+    describe,
+    open_dataset,
+)
 from orchestrator.errors import ConfigError
 from orchestrator.results import Epoch, Record
 from orchestrator.sweep.events import Listener, Silent
@@ -169,7 +176,8 @@ def train(
     Raises:
         OrchError: unknown names, impossible settings, damaged data, a loss that is not a number.
     """
-    config = override(default_trial(model, dataset, seed=seed), overrides or {}, where="--set")
+    base = replace(base_trial(model, dataset), seed=seed)
+    config = override(base, overrides or {}, where="--set")
     pick_device(device)
     opened = open_dataset(dataset, data_dir, verify=True)
     return train_recorded(
@@ -333,16 +341,24 @@ def plot(
     """
     from orchestrator.reporting.report import report_sweep
     from orchestrator.tracking.mlflow import Tracker
-    from orchestrator.tracking.store import tracking_uri as chosen_uri
+    from orchestrator.tracking.store import existing_uri
 
-    tracker = Tracker(chosen_uri(tracking_uri, results), results)
+    tracker = Tracker(existing_uri(tracking_uri, results), results)
     info = tracker.find_sweep(sweep)
     base = override(
         default_trial(info.model, info.dataset), info.base, where=f"settings of {sweep}"
     )
-    dataset = open_dataset(info.dataset, data_dir) if info.synthetic else None
+    dataset = _dataset_of(info, data_dir) if info.synthetic else None
     runs = tracker.runs_frame(sweep)
     return report_sweep(runs, info, folder=out, ceiling=_ceiling(base, dataset)).files
+
+
+def _dataset_of(info: "SweepInfo", data_dir: Path | None) -> Dataset | None:
+    """The very data that a sweep ran on; None where they are gone or others by now."""
+    if info.dataset not in dataset_names(data_dir):
+        return None
+    dataset = open_dataset(info.dataset, data_dir)
+    return dataset if dataset.data_hash == info.data_hash else None
 
 
 def _ceiling(base: TrialConfig, dataset: Dataset | None) -> dict[str, float] | None:

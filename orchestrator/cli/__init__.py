@@ -4,6 +4,7 @@
 imports torch, Ray or MLflow before a command needs it: ``orch --help`` answers at once.
 """
 
+import signal
 from typing import Any
 
 import typer
@@ -29,6 +30,7 @@ app.add_typer(data.app)
 
 def main() -> None:
     """Run the command line; exit 2 with one sentence for what the user can mend."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(prog_name="orch", standalone_mode=False)
     except OrchError as error:
@@ -37,7 +39,15 @@ def main() -> None:
     except UsageError as error:
         _tell(error)
         raise SystemExit(EXIT_USER_ERROR) from None
+    except typer.Abort:
+        typer.echo("orch: interrupted.", err=True)
+        raise SystemExit(runs.EXIT_INTERRUPTED) from None
     raise SystemExit(code)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """Being asked to end is as Ctrl-C: what runs is closed, and can go on later."""
+    raise KeyboardInterrupt
 
 
 def _tell(error: UsageError) -> None:

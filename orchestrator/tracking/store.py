@@ -31,6 +31,21 @@ def tracking_uri(option: str | None, results: Path) -> str:
     return chosen or f"{SQLITE}{(results.resolve() / 'mlflow.db').as_posix()}"
 
 
+def existing_uri(option: str | None, results: Path) -> str:
+    """As :func:`tracking_uri`, for reading: a database that is not there is not made.
+
+    Raises:
+        StoreError: the database does not exist.
+    """
+    uri = tracking_uri(option, results)
+    file = database(uri)
+    if file is not None and not file.exists():
+        raise StoreError(
+            f"{file}: there is no store of runs. Run a sweep first, or name its --results folder."
+        )
+    return uri
+
+
 def is_server(uri: str) -> bool:
     """Whether the store is behind HTTP."""
     return urlsplit(uri).scheme in {"http", "https"}

@@ -188,3 +188,10 @@ def test_a_cluster_that_does_not_answer(orch, store):
         "orch: Ray cannot be used on 127.0.0.1:9: [Errno 111] Connection refused. "
         "Mend --ray-address or use --executor local.\n"
     )
+
+
+def test_a_plot_makes_no_store(orch, tmp_path):
+    done = orch("plot", "x", "--out", "figures", "--results", str(tmp_path / "mistyped"))
+    assert done.code == 2
+    assert "there is no store of runs. Run a sweep first" in done.err
+    assert not (tmp_path / "mistyped").exists()
