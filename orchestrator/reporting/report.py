@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from orchestrator.reporting.points import metric_text
 from orchestrator.reporting.published import published
 from orchestrator.reporting.sensitivity import METRICS, sensitivity, sensitivity_frame, write_figure
 from orchestrator.reporting.tables import as_markdown, as_text, sweep_table
@@ -49,10 +50,18 @@ def report_sweep(
     pdf, png = write_figure(figure, folder / f"{info.model}-{info.space}", frame)
     return Report(
         table=table,
-        text=as_text(table, info),
-        markdown=as_markdown(table, info),
+        text=as_text(table, info) + _ceiling_note(ceiling),
+        markdown=as_markdown(table, info) + _ceiling_note(ceiling),
         files=(pdf, png, pdf.with_suffix(".csv")),
     )
+
+
+def _ceiling_note(ceiling: Mapping[str, float] | None) -> str:
+    """What the best possible ranking reaches, as a last line; nothing where nobody knows."""
+    if ceiling is None:
+        return ""
+    told = ", ".join(f"{metric_text(metric)} {ceiling[metric]:.4f}" for metric in METRICS)
+    return f"\nBest possible ranking on the test split: {told}."
 
 
 def published_figures(info: SweepInfo) -> dict[str, float] | None:

@@ -15,6 +15,7 @@ mine: sasrec, heads, on tiny (synthetic data)
            8      1            #               #             #
 
 * best by mean validation NDCG@10; test metrics choose nothing.
+Best possible ranking on the test split: Recall@20 #, NDCG@20 #.
 
 PDF: results/sweeps/mine/figures/sasrec-heads.pdf
 PNG: results/sweeps/mine/figures/sasrec-heads.png
