@@ -7,6 +7,7 @@ again by tags (``orch.sweep``, ``orch.run_id``), never by name.
 
 import logging
 import os
+import socket
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ class Tracker:
     def open_sweep(self, info: SweepInfo) -> SweepTracker:
         """Open a sweep, or continue the one of this name.
 
-        Its runs that a dead process of this machine left running are ended as killed.
+        Runs that dead processes of this machine left running, in any sweep, are ended as killed.
 
         Raises:
             StoreError: the store cannot be written.
@@ -185,10 +186,10 @@ class _SweepStore:
         """Of the runs started here: the epochs logged."""
 
     def open(self) -> None:
-        """Mark the sweep as running here, and end what a dead process left running."""
+        """Mark the sweep as running here; end what dead processes left running, in any sweep."""
         parent = self._parent.info.run_id
         with _store_errors(self._uri):
-            for run in self._children.values():
+            for run in _running_here(self._client):
                 if is_orphan(run):
                     self._stop(run.info.run_id, "killed", "its process ended without a word")
             self._client.update_run(parent, status="RUNNING")
@@ -399,6 +400,13 @@ def _children(client: Any, parent: Any) -> list[Any]:  # noqa: ANN401
     ours = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
     runs = _search(client, [parent.info.experiment_id], ours)
     return [run for run in reversed(runs) if "orch.run_id" in run.data.tags]
+
+
+def _running_here(client: Any) -> list[Any]:  # noqa: ANN401
+    """Runs of all sweeps that a process of this machine is said to be running."""
+    experiments = [found.experiment_id for found in _paged(client.search_experiments)]
+    ours = f"attributes.status = 'RUNNING' and tags.`orch.host` = '{socket.gethostname()}'"
+    return _search(client, experiments, ours)
 
 
 def _family(info: SweepInfo) -> str:

@@ -210,6 +210,18 @@ def test_runs_of_a_dead_process_are_ended_at_opening(tracker, client, info, make
     assert "without a word" in children(client)["run-2-0"].data.tags["orch.reason"]
 
 
+def test_another_sweeps_dead_driver_is_noticed_too(tracker, client, info, make_run):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    tracker.open_sweep(info).start_run(make_run())
+    for run in all_runs(client):
+        client.set_tag(run.info.run_id, "orch.pid", str(dead.pid))
+    other = dataclasses.replace(info, name="another", space="queries")
+    with tracker.open_sweep(other) as sweep:
+        sweep.finish_sweep("finished")
+    assert {run.info.status for run in all_runs(client)} == {"KILLED", "FINISHED"}
+
+
 def test_deleted_experiment_does_not_block_its_name(tracker, client, info, make_run, make_record):
     with tracker.open_sweep(info) as sweep:
         sweep.finish_sweep("finished")
