@@ -7,7 +7,9 @@ every epoch so that a scheduler may end the trial early.
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -79,6 +81,7 @@ def execute(study: Study, todo: list[Run], events: Events, options: Options) -> 
 
 def _start(options: Options) -> None:
     is_local = options.address is None
+    on_term = signal.getsignal(signal.SIGTERM)  # Ray puts one of its own, which prints a stack
     try:
         _require_answer(options.address)
         ray.init(
@@ -95,6 +98,8 @@ def _start(options: Options) -> None:
         raise StoreError(
             f"Ray cannot be used on {where}: {reason}. Mend --ray-address or use --executor local."
         ) from None
+    if on_term is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a lost worker is told as a record
 
