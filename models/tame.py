@@ -299,7 +299,7 @@ class TAME(Recommender):
 
         Gates near zero let a modality's scores start near zero, as those of ids do. From gates of
         the usual size the first steps shrink all candidates of a modality to one vector, and
-        training stays there for hundreds of steps.
+        training stays there for long.
         """
         self.apply(init_normal)
         self.apply(zero_padding)
