@@ -21,19 +21,15 @@ from torch import Tensor
 from models._interface import (
     Batch,
     Catalogue,
-    Config,
     History,
     Items,
     Loss,
     Recommender,
-    at_least,
-    divides,
 )
 from models._losses import full_softmax
 from models._registry import register
 from models.layers.transformer import (
-    EncoderShape,
-    Norm,
+    EncoderConfig,
     PositionEmbedding,
     SequenceEncoder,
     init_normal,
@@ -43,26 +39,11 @@ from models.layers.transformer import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class SASRecConfig(Config):
+class SASRecConfig(EncoderConfig):
     """Settings of SASRec."""
 
     dropout: float = 0.5
     """On embeddings, attention probabilities and each block's outputs."""
-    num_layers: int = 2
-    """Transformer blocks."""
-    num_heads: int = 2
-    """Attention heads; must divide ``dim``."""
-    inner_dim: int = 256
-    """Width inside the position-wise network."""
-    norm: Norm = "post"
-    """LayerNorm after each residual sum, or before each sub-layer."""
-
-    def __post_init__(self) -> None:
-        """Refuse values outside their domain."""
-        super().__post_init__()
-        at_least("num_layers", self.num_layers, 1)
-        at_least("inner_dim", self.inner_dim, 1)
-        divides("num_heads", self.num_heads, "dim", self.dim)
 
 
 @register("sasrec")
@@ -77,16 +58,7 @@ class SASRec(Recommender):
         self.config = config
         self.item_ids = item_table(catalogue.num_items, config.dim)
         self.positions = PositionEmbedding(config.max_length, config.dim)
-        self.encoder = SequenceEncoder(
-            EncoderShape(
-                dim=config.dim,
-                num_layers=config.num_layers,
-                num_heads=config.num_heads,
-                inner_dim=config.inner_dim,
-                dropout=config.dropout,
-                norm=config.norm,
-            )
-        )
+        self.encoder = SequenceEncoder(config.encoder_shape())
         self.apply(init_normal)
         self.apply(zero_padding)
 

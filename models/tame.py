@@ -30,7 +30,6 @@ from torch.utils.checkpoint import checkpoint
 from models._interface import (
     Batch,
     Catalogue,
-    Config,
     History,
     Items,
     Loss,
@@ -44,8 +43,7 @@ from models._interface import (
 from models._losses import full_softmax, in_batch_contrast
 from models._registry import register
 from models.layers.transformer import (
-    EncoderShape,
-    Norm,
+    EncoderConfig,
     PositionEmbedding,
     SelfAttention,
     SequenceEncoder,
@@ -60,7 +58,7 @@ MAX_FEATURES = 2**24
 
 
 @dataclass(frozen=True, kw_only=True)
-class TAMEConfig(Config):
+class TAMEConfig(EncoderConfig):
     """Settings of TAME."""
 
     text_queries: int = 2
@@ -71,14 +69,6 @@ class TAMEConfig(Config):
     """h^t: heads of the textual retriever, in self- and cross-attention; must divide ``dim``."""
     image_heads: int = 2
     """h^v: heads of the visual retriever, in self- and cross-attention; must divide ``dim``."""
-    num_layers: int = 2
-    """Blocks of each sequence encoder."""
-    num_heads: int = 2
-    """Heads of each sequence encoder; must divide ``dim``."""
-    inner_dim: int = 256
-    """Width inside the sequence encoders' position-wise networks."""
-    norm: Norm = "post"
-    """LayerNorm after each residual sum of the sequence encoders, or before each sub-layer."""
     temperature: float = 0.07
     """tau of the contrastive loss (eq. 16)."""
     contrast_weight: float = 1.0
@@ -97,9 +87,9 @@ class TAMEConfig(Config):
     def __post_init__(self) -> None:
         """Refuse values outside their domain."""
         super().__post_init__()
-        for key in ("text_queries", "image_queries", "num_layers", "inner_dim"):
+        for key in ("text_queries", "image_queries"):
             at_least(key, getattr(self, key), 1)
-        for key in ("text_heads", "image_heads", "num_heads"):
+        for key in ("text_heads", "image_heads"):
             divides(key, getattr(self, key), "dim", self.dim)
         positive("temperature", self.temperature)
         at_least("contrast_weight", self.contrast_weight, 0)
@@ -289,7 +279,7 @@ class TAME(Recommender):
             {name: PositionEmbedding(config.max_length, config.dim) for name in sources}
         )
         self.encoders = nn.ModuleDict(
-            {name: SequenceEncoder(_encoder_shape(config)) for name in sources}
+            {name: SequenceEncoder(config.encoder_shape()) for name in sources}
         )
         self._forms = {name: _form(config, features[name]) for name in sizes}
         self._init_weights()
@@ -380,17 +370,6 @@ def _init_wide(module: nn.Module) -> None:
     """Xavier weights, so that attention can tell tokens apart from the start."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
-
-
-def _encoder_shape(config: TAMEConfig) -> EncoderShape:
-    return EncoderShape(
-        dim=config.dim,
-        num_layers=config.num_layers,
-        num_heads=config.num_heads,
-        inner_dim=config.inner_dim,
-        dropout=config.dropout,
-        norm=config.norm,
-    )
 
 
 def _vectors(

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from models._interface import Config, at_least, divides
+
 Norm = Literal["post", "pre"]
 
 
@@ -28,6 +30,38 @@ class EncoderShape:
     """On the input, on attention probabilities and on each block's two outputs."""
     norm: Norm = "post"
     causal: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig(Config):
+    """Settings of a model whose sources are encoded by a :class:`SequenceEncoder` each."""
+
+    num_layers: int = 2
+    """Blocks of each sequence encoder."""
+    num_heads: int = 2
+    """Attention heads of each sequence encoder; must divide ``dim``."""
+    inner_dim: int = 256
+    """Width inside the position-wise networks."""
+    norm: Norm = "post"
+    """LayerNorm after each residual sum, or before each sub-layer."""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their domain."""
+        super().__post_init__()
+        at_least("num_layers", self.num_layers, 1)
+        at_least("inner_dim", self.inner_dim, 1)
+        divides("num_heads", self.num_heads, "dim", self.dim)
+
+    def encoder_shape(self) -> EncoderShape:
+        """Sizes and form of the encoders."""
+        return EncoderShape(
+            dim=self.dim,
+            num_layers=self.num_layers,
+            num_heads=self.num_heads,
+            inner_dim=self.inner_dim,
+            dropout=self.dropout,
+            norm=self.norm,
+        )
 
 
 def positions(is_item: Bool[Tensor, "batch length"]) -> Int[Tensor, "batch length"]:

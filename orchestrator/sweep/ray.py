@@ -27,7 +27,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.config import MONITOR
 from orchestrator.errors import OrchError, StoreError
-from orchestrator.results import Epoch, Record, record_from_json
+from orchestrator.results import Epoch, Record, record_from_json, run_id
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.local import outcome
 from orchestrator.sweep.objective import dataset_in_worker, failure, finished_record, run_trial
@@ -223,6 +223,11 @@ def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None)
         dataset = dataset_in_worker(run.config.dataset, options.data_dir)
     except OrchError as error:
         return failure(run.config, "", reason=str(error))
+    if run_id(run.config, dataset.data_hash) != run.run_id:
+        reason = (
+            "this worker's code or data are not the driver's. Install the same on every machine."
+        )
+        return failure(run.config, dataset.data_hash, reason=reason)
     return run_trial(
         run.config, dataset, results=options.results, device=options.device, on_epoch=on_epoch
     )

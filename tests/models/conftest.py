@@ -31,15 +31,6 @@ def make_modality(name, lengths, *, width, seed, dtype=torch.float32):
     )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Tensors this small gain nothing by threads, and lose much where cores are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def catalogue():
     return Catalogue(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 
 from orchestrator import api
 from orchestrator.cli import runs
@@ -19,20 +18,6 @@ SMALL = {
     "train.max_epochs": 2,
     "train.batch_targets": 64,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("ORCH_DATA", raising=False)
 
 
 @pytest.fixture(scope="module")

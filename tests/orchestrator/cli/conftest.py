@@ -11,11 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
 
-from orchestrator import api
 from orchestrator.cli import main
-from orchestrator.tracking import Tracker, tracking_uri
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "ORCH_DATA", "RAY_ADDRESS", "_ORCH_COMPLETE")
 SETTINGS = (
@@ -36,14 +33,6 @@ class Done:
     err: str
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch, data_dir):
     """Every command runs in an empty folder, on the test's own data sets."""
@@ -52,22 +41,6 @@ def place(tmp_path, monkeypatch, data_dir):
     monkeypatch.setenv("ORCH_DATA", str(data_dir))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
-    """A folder of data sets with one small planted world, ``tiny``."""
-    folder = tmp_path_factory.mktemp("data")
-    api.make_planted("tiny", num_users=60, num_items=40, data_dir=folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def made_store(tmp_path_factory):
-    """A database that MLflow made once: making one takes seconds."""
-    results = tmp_path_factory.mktemp("store")
-    Tracker(tracking_uri(None, results), results)
-    return results / "mlflow.db"
 
 
 @pytest.fixture

@@ -5,14 +5,12 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
-import torch
 
 from orchestrator import api
 from orchestrator.config import default_trial, override
 from orchestrator.sweep import space as space_module
 from orchestrator.sweep.space import read_spaces
 from orchestrator.sweep.study import Study
-from orchestrator.tracking import Tracker, tracking_uri
 
 SMALL = {
     "model.dim": 8,
@@ -23,36 +21,6 @@ SMALL = {
     "train.batch_targets": 64,
     "eval.cutoffs": (10, 20),
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("ORCH_DATA", raising=False)
-
-
-@pytest.fixture(scope="session")
-def data_dir(tmp_path_factory):
-    """A folder of data sets with one small planted world, ``tiny``."""
-    folder = tmp_path_factory.mktemp("data")
-    api.make_planted("tiny", num_users=60, num_items=40, data_dir=folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def made_store(tmp_path_factory):
-    """A database that MLflow made once: making one takes seconds."""
-    results = tmp_path_factory.mktemp("store")
-    Tracker(tracking_uri(None, results), results)
-    return results / "mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,12 @@
 """One study in this process and through Ray: the same records, and a failure stops neither."""
 
+import dataclasses
+
 import pytest
 
 from orchestrator.results import read_record
 from orchestrator.sweep import objective
+from orchestrator.sweep.options import Options
 from orchestrator.tracking import Tracker
 
 pytestmark = pytest.mark.filterwarnings(
@@ -176,3 +179,16 @@ def test_a_run_belongs_to_every_sweep_that_has_it(done, run_sweep):
     space = '[spaces.test]\nkind = "grid"\nfactors.model.num_heads = {choices = [1, 2]}\n'
     result = run_sweep(space, executor="local", results=results, name="other")
     assert (result.num_reused, len(result.records)) == (2, 4)
+
+
+def test_a_worker_with_other_code_or_data_runs_nothing(make_study, data_dir, tmp_path):
+    """Its figures would stand under the id of another computation."""
+    from orchestrator.sweep.ray import _trial
+
+    study = make_study("train.patience = {choices = [1, 2]}")
+    run = dataclasses.replace(study.runs({})[0], run_id="0" * 16)
+    options = Options(results=tmp_path, data_dir=data_dir, folder=tmp_path / "sweep")
+    record = _trial(run, options, None)
+    assert record.status == "failed"
+    assert record.reason.startswith("this worker's code or data are not the driver's.")
+    assert not (tmp_path / "runs").exists()

@@ -40,15 +40,6 @@ def _features(width, counts):
     )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Tensors this small gain nothing by threads, and lose much where cores are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def cycle(tmp_path_factory):
     """After item i comes item i + 1, and the first after the last; features tell which it is."""

@@ -1,0 +1,22 @@
+"""What the tests of sweeps and of the command line share: a tiny world and a store, made once."""
+
+import pytest
+
+from orchestrator import api
+from orchestrator.tracking import Tracker, tracking_uri
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """A folder of data sets with one small planted world, ``tiny``."""
+    folder = tmp_path_factory.mktemp("data")
+    api.make_planted("tiny", num_users=60, num_items=40, data_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory):
+    """A database that MLflow made once: making one takes seconds."""
+    results = tmp_path_factory.mktemp("store")
+    Tracker(tracking_uri(None, results), results)
+    return results / "mlflow.db"
