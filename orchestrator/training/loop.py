@@ -84,7 +84,7 @@ def train(
         config: the run's settings.
         dataset: an open data set.
         folder: where checkpoints go; a run that was cut there goes on from its last finished
-            epoch, to the same weights bit for bit on a CPU with as many threads. None keeps nothing.
+            epoch, on a CPU with as many threads to the same weights bit for bit. None keeps none.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         on_epoch: called after each epoch, and for those done before a resume.
 
