@@ -106,12 +106,45 @@ class Modality:
     """Items without this modality; None where every item has it."""
 
 
+class Derived(ABC):
+    """What a model may derive from the training part of the sequences, and nothing later.
+
+    The zoo is plain torch; who gives a catalogue gives these, made by libraries that do it well.
+    """
+
+    @abstractmethod
+    def cooccurrence(self, *, max_distance: int) -> Tensor:
+        """How close items stand in users' sequences: sparse, ``rows x rows``, symmetric.
+
+        Entry ``(i, j)`` sums ``1 / distance`` over all users and all pairs of places at which the
+        two items stand at most ``max_distance`` apart; an item does not occur with itself.
+        """
+
+    @abstractmethod
+    def clusters(
+        self, vectors: Float[Tensor, "items width"], num_clusters: int, *, seed: int
+    ) -> Int[Tensor, " items"]:
+        """Cluster of each vector by k-means, counted from 0; equal inputs give equal clusters."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """All items with what is known of them; the tensors may lie in memory-mapped files."""
 
     num_items: int
     modalities: Mapping[str, Modality] = field(default_factory=dict)
+    derived: Derived | None = None
+    """None for a catalogue without sequences."""
+
+    def derivations(self) -> Derived:
+        """What can be derived from the training part.
+
+        Raises:
+            ValueError: there are no sequences to derive it from.
+        """
+        if self.derived is None:
+            raise ValueError("the catalogue has no training sequences to derive anything from.")
+        return self.derived
 
     def modality(self, name: str) -> Modality:
         """The features of one modality.
@@ -141,6 +174,20 @@ class Config:
         at_least("dim", self.dim, 1)
         at_least("max_length", self.max_length, 1)
         probability("dropout", self.dropout)
+
+    def canonical(self) -> "Config":
+        """The same computation with every setting that others switch off at its default.
+
+        Runs of equal canonical settings are one and the same run.
+        """
+        return self
+
+    def first_stage(self) -> "Config | None":
+        """Settings whose whole training is the first stage of these, from the same weights.
+
+        A finished run of them need not be trained again. None where there are none such.
+        """
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +230,18 @@ class Recommender(nn.Module, ABC):
     def inert_settings(self) -> Mapping[str, str]:
         """Setting -> why it changes nothing on this catalogue; a sweep over it says so first."""
         return {}
+
+    def parts(self) -> Mapping[str, tuple[str, ...]]:
+        """Patterns of the parameters of the ``id`` part and of the ``modality`` part.
+
+        What is in neither is shared. Empty where a model does not have both and, in training,
+        during a stage in which one of them takes no part.
+        """
+        return {}
+
+    def part_loss(self, batch: Batch, part: str) -> Loss:
+        """Loss with one part alone feeding the shared parameters, for diagnostics."""
+        raise NotImplementedError(f"{type(self).__name__} has no part `{part}`")
 
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:

@@ -30,7 +30,7 @@ def full_softmax(
         max_logits: above this many logits, chunks of targets are computed one after the other and
             recomputed in the backward pass: the same value and gradients in bounded memory.
     """
-    return _in_chunks(_softmax_part, states, items, targets, max_logits)
+    return chunked_mean(_softmax_part, states, items, targets, max_logits)
 
 
 def _softmax_part(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
@@ -61,17 +61,29 @@ def in_batch_contrast(
         logits = states @ candidates.T + weights - own
         return F.cross_entropy(logits, index, reduction="sum")
 
-    return _in_chunks(part, scaled, candidates, index, max_logits)
+    return chunked_mean(part, scaled, candidates, index, max_logits)
 
 
-def _in_chunks(
-    part: _Part, states: Tensor, rows: Tensor, targets: Tensor, max_logits: int
+def chunked_mean(
+    part: _Part,
+    states: Float[Tensor, "targets width"],
+    rows: Float[Tensor, "rows ..."],
+    targets: Int[Tensor, " targets"],
+    max_logits: int = MAX_LOGITS,
 ) -> Tensor:
-    """Mean over targets of a sum that splits over them."""
+    """Mean over targets of a sum that splits over them, in bounded memory.
+
+    Args:
+        part: states, rows and targets -> sum over these targets, of any shape.
+        states: one per target.
+        rows: what every state is compared with; an entry counts as often as ``part`` uses it.
+        targets: as ``part`` reads them.
+        max_logits: above this many comparisons, chunks of targets are computed one after the other
+            and recomputed in the backward pass: the same value and gradients.
+    """
     step = max(1, max_logits // max(1, len(rows)))
     if len(targets) <= step:
         return part(states, rows, targets) / len(targets)
-    total = states.new_zeros(())
-    for chunk, wanted in zip(states.split(step), targets.split(step), strict=True):
-        total = total + checkpoint(part, chunk, rows, wanted, use_reentrant=False)
-    return total / len(targets)
+    chunks = zip(states.split(step), targets.split(step), strict=True)
+    sums = [checkpoint(part, chunk, rows, wanted, use_reentrant=False) for chunk, wanted in chunks]
+    return torch.stack(sums).sum(dim=0) / len(targets)

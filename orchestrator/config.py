@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import models
 from models import Config
-from models._interface import at_least, positive
+from models._interface import at_least, positive, probability
 from orchestrator.errors import ConfigError, unknown
 
 Scalar = bool | int | float | str
@@ -41,6 +41,13 @@ class TrainConfig:
     """Epochs without a better validation NDCG@10 before a stage ends."""
     clip_norm: float = 0.0
     """Largest gradient norm; 0 does not clip."""
+    average_decay: float = 0.0
+    """Per step, of the moving average of weights that is evaluated and kept; 0 averages not."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of matrix products in training; weights, sums and evaluation stay fp32."""
+    trace_gradients: bool = False
+    """Record what the model's id part and modality part send into the parameters that they share,
+    at every step; changes nothing else, and makes a step some three times as long."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their domain."""
@@ -50,6 +57,7 @@ class TrainConfig:
         at_least("max_epochs", self.max_epochs, 1)
         at_least("patience", self.patience, 1)
         at_least("clip_norm", self.clip_norm, 0)
+        probability("average_decay", self.average_decay)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +82,29 @@ class EvalConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Controls on what a model is given: modalities whose features are made uninformative.
+
+    A model that loses nothing by a control did not use what the features tell, only the
+    capacity that comes with them.
+    """
+
+    shuffle: tuple[str, ...] = ()
+    """Modalities whose features are moved to other items at random."""
+    noise: tuple[str, ...] = ()
+    """Modalities whose features become Gaussian noise of the same mean and spread."""
+    mean: tuple[str, ...] = ()
+    """Modalities whose features become the mean over all items, the same for each."""
+
+    def __post_init__(self) -> None:
+        """Refuse two controls of one modality."""
+        named = [*self.shuffle, *self.noise, *self.mean]
+        twice = sorted({name for name in named if named.count(name) > 1})
+        if twice:
+            raise ValueError(f"`{twice[0]}` has more than one control: name it once.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialConfig:
     """Everything that decides a run's result, apart from the code and the data themselves."""
 
@@ -82,6 +113,7 @@ class TrialConfig:
     settings: Config
     """The model's own settings, of its ``config_type``."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    data: DataConfig = field(default_factory=DataConfig)
     evaluation: EvalConfig = field(default_factory=EvalConfig)
     seed: int = 0
 
@@ -90,7 +122,7 @@ class TrialConfig:
         return dataclasses.asdict(self)
 
 
-SECTIONS = {"model": "settings", "train": "train", "eval": "evaluation"}
+SECTIONS = {"model": "settings", "train": "train", "data": "data", "eval": "evaluation"}
 """Key section -> field of :class:`TrialConfig`."""
 
 

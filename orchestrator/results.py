@@ -75,6 +75,8 @@ class Record:
     seconds: float = 0.0
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Modality -> form of its features (tokens, pooled)."""
+    reused: Mapping[str, str] = field(default_factory=dict)
+    """Stage -> the finished run that it was taken from, being the same computation."""
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`record_from_json` rebuilds this."""
@@ -134,7 +136,14 @@ def read_record(path: Path) -> Record:
 
 def run_id(config: TrialConfig, data: str) -> str:
     """Content hash of settings, seed, data and code: equal ids are one and the same computation."""
-    return content_hash({"config": config.to_json(), "data": data, "code": code_digest()})
+    plain = dataclasses.replace(config, settings=config.settings.canonical()).to_json()
+    return content_hash({"config": plain, "data": data, "code": code_digest()})
+
+
+def first_stage_id(config: TrialConfig, data: str) -> str | None:
+    """Id of the run that is the first stage of a run of several; None where there is none such."""
+    first = config.settings.first_stage()
+    return None if first is None else run_id(dataclasses.replace(config, settings=first), data)
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from orchestrator.cli import data, inspect, runs, views
+from orchestrator.cli import ablate, data, inspect, runs, tracked, views
 from orchestrator.errors import OrchError
 
 EXIT_USER_ERROR = 2
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (runs, views, inspect):
+for module in (runs, ablate, views, inspect):
     module.add_to(app)
 app.add_typer(data.app)
 
@@ -41,7 +41,7 @@ def main() -> None:
         raise SystemExit(EXIT_USER_ERROR) from None
     except typer.Abort:
         typer.echo("orch: interrupted.", err=True)
-        raise SystemExit(runs.EXIT_INTERRUPTED) from None
+        raise SystemExit(tracked.EXIT_INTERRUPTED) from None
     raise SystemExit(code)
 
 

@@ -7,6 +7,8 @@ import typer
 from orchestrator.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.data import Description
     from orchestrator.sweep.space import Factor, Space
 
@@ -42,7 +44,7 @@ def spaces(
         ),
     ] = None,
 ) -> None:
-    """List the search spaces, with their factors and values, and the settings per data set.
+    """List search spaces with their values, settings per data set, variants and their groups.
 
     Example: orch spaces tame
     """
@@ -52,8 +54,16 @@ def spaces(
         for space in declared.spaces.values():
             _show_space(name, space)
         for dataset, settings in declared.datasets.items():
-            listed = ", ".join(f"{key} = {value}" for key, value in settings.items())
-            typer.echo(f"{name} on {dataset}: {listed}")
+            typer.echo(f"{name} on {dataset}: {_listed(settings)}")
+        for variant, settings in declared.variants.items():
+            typer.echo(f"{name} --variants {variant}: {_listed(settings)}")
+        for group, members in declared.ablations.items():
+            typer.echo(f"{name} --variants {group} (group): {members.about}")
+            typer.echo(f"  {', '.join(members.variants)}")
+
+
+def _listed(settings: "Mapping[str, object]") -> str:
+    return ", ".join(f"{key} = {value}" for key, value in settings.items())
 
 
 def _show_space(model: str, space: "Space") -> None:

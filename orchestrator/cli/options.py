@@ -5,7 +5,7 @@ Completion lists files by name and imports nothing heavy.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,11 +23,22 @@ def complete_models(incomplete: str) -> list[str]:
 def complete_spaces(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of the chosen model's spaces that begin so."""
     given = ctx.params.get("model") or next(iter(ctx.args), None)  # the line may end in --space
-    file = ROOT / "search_spaces" / f"{given}.toml"
-    if not file.exists():
-        return []
-    names = tomllib.loads(file.read_text()).get("spaces", {})
+    names = _declared(given).get("spaces", {})
     return sorted(name for name in names if name.startswith(incomplete))
+
+
+def complete_variants(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names so far, and those of the chosen model's variants and groups that go on so."""
+    declared = _declared(ctx.params.get("model") or next(iter(ctx.args), None))
+    before, comma, begun = incomplete.rpartition(",")
+    names = sorted({**declared.get("variants", {}), **declared.get("ablations", {})})
+    return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
+
+
+def _declared(model: str | None) -> dict[str, Any]:
+    """What a model's file of spaces says; nothing where there is none."""
+    file = ROOT / "search_spaces" / f"{model}.toml"
+    return tomllib.loads(file.read_text()) if file.exists() else {}
 
 
 Model = Annotated[
@@ -60,6 +71,45 @@ Set = Annotated[
 MaxEpochs = Annotated[
     int | None, typer.Option("--max-epochs", help="Short for --set train.max_epochs=N.")
 ]
+Workers = Annotated[int, typer.Option("--workers", help="Runs at once.")]
+Threads = Annotated[int, typer.Option("--threads", help="CPU threads per run.")]
+Gpus = Annotated[
+    float | None, typer.Option("--gpus", help="GPUs per run; by default shared by the workers.")
+]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="What to call it; by default the name follows from the content."),
+]
+Executor = Annotated[
+    Literal["ray", "local"],
+    typer.Option("--executor", help="Ray Tune, or one after the other here."),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray-address", help="A Ray cluster to join; by default Ray starts here."),
+]
+
+API_NAMES = {
+    "seeds": "num_seeds",
+    "trials": "num_trials",
+    "workers": "num_workers",
+    "threads": "num_threads",
+    "gpus": "num_gpus",
+    "settings": "overrides",
+    "ray_address": "address",
+}
+"""Parameters that :mod:`orchestrator.api` calls otherwise than the command line does."""
+
+
+def for_api(given: dict[str, Any]) -> dict[str, Any]:
+    """A command's parameters as those of the function of :mod:`orchestrator.api`.
+
+    Raises:
+        ConfigError: an assignment is not KEY=VALUE.
+    """
+    values = {API_NAMES.get(name, name): value for name, value in given.items()}
+    max_epochs = values.pop("max_epochs")
+    return {**values, "overrides": overrides(values["overrides"], max_epochs)}
 
 
 def overrides(assignments: list[str] | None, max_epochs: int | None) -> dict[str, Any]:

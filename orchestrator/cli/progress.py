@@ -19,9 +19,12 @@ from orchestrator.config import MONITOR
 from orchestrator.results import Epoch, Record
 from orchestrator.sweep.study import Run
 
+CHECK_SECONDS = 5.0
+"""Checks before an ablation that take longer than this are told of, and again as often."""
+
 
 class SweepProgress:
-    """Follows a sweep's runs; a listener (:class:`orchestrator.sweep.events.Listener`)."""
+    """Follows the runs of a sweep or an ablation (:class:`orchestrator.sweep.events.Listener`)."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -37,6 +40,8 @@ class SweepProgress:
             disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
+        self._phase = ""
+        self._told_at = 0.0
         self._running: dict[str, int] = {}
         self._num_runs = self._num_done = self._num_failed = 0
         self._best = 0.0
@@ -53,14 +58,32 @@ class SweepProgress:
     ) -> None:
         self._bar.stop()
 
+    def checking(self, num_done: int, num_variants: int) -> None:
+        """Say how far the checks are, where they take long."""
+        if num_done == 0:
+            self._told_at = time.monotonic()
+        if time.monotonic() - self._told_at > CHECK_SECONDS:
+            self._told_at = time.monotonic()
+            text = f"Checking that each variant changes the model: {num_done} of {num_variants}."
+            self._console.print(text, highlight=False)
+
+    def phase(self, name: str) -> None:
+        """Name the runs that follow."""
+        self._phase = name
+
     def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
         """Say how much there is to do, and what to know before reading the results."""
-        self._num_runs = num_runs
+        self._num_runs, self._num_done, self._num_failed, self._best = num_runs, 0, 0, 0.0
+        head = f"{self._phase}: " if self._phase else ""
         reused = f", {num_reused} of them done before and reused" if num_reused else ""
-        self._console.print(f"{num_runs} runs{reused}.", highlight=False)
+        self._console.print(f"{head}{num_runs} runs{reused}.", highlight=False, soft_wrap=True)
         for note in notes:
             self._console.print(f"Note: {note}", highlight=False, markup=False, soft_wrap=True)
-        self._task = self._bar.add_task("runs", total=num_runs, state="starting workers")
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(
+            self._phase or "runs", total=num_runs, state="starting workers"
+        )
 
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """Move the live line."""

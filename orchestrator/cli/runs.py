@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.tracked import EXIT_INTERRUPTED, run_tracked, short
 
 if TYPE_CHECKING:
-    from orchestrator.api import SweepResult
     from orchestrator.results import Record
-
-EXIT_FAILED_RUNS = 1
-EXIT_INTERRUPTED = 130
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,26 +29,18 @@ def sweep(
     ],
     dataset: options.Dataset = "planted",
     seeds: Annotated[int, typer.Option(help="Seeds that every point is run with.")] = 3,
-    workers: Annotated[int, typer.Option(help="Runs at once.")] = 2,
-    threads: Annotated[int, typer.Option(help="CPU threads per run.")] = 1,
-    gpus: Annotated[
-        float | None, typer.Option(help="GPUs per run; by default shared by the workers.")
-    ] = None,
+    workers: options.Workers = 2,
+    threads: options.Threads = 1,
+    gpus: options.Gpus = None,
     trials: Annotated[int, typer.Option(help="Points to sample in a joint space.")] = 20,
     scheduler: Annotated[
         Literal["none", "asha"], typer.Option(help="Ends poor trials of a joint space early.")
     ] = "none",
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
-    name: Annotated[
-        str | None, typer.Option(help="The sweep's name; by default it follows from its content.")
-    ] = None,
-    executor: Annotated[
-        Literal["ray", "local"], typer.Option(help="Ray Tune, or one after the other here.")
-    ] = "ray",
-    ray_address: Annotated[
-        str | None, typer.Option(help="A Ray cluster to join; by default Ray starts here.")
-    ] = None,
+    name: options.Name = None,
+    executor: options.Executor = "ray",
+    ray_address: options.RayAddress = None,
     device: options.Device = "auto",
     results: options.Results = Path("results"),
     data_dir: options.DataDir = None,
@@ -64,62 +53,10 @@ def sweep(
 
     Example: orch sweep tame --space heads --dataset scientific --seeds 3
     """
-    from rich.console import Console
-
+    given = options.for_api(locals())
     from orchestrator import api
-    from orchestrator.cli.progress import SweepProgress
 
-    console = Console()
-    values = options.overrides(settings, max_epochs)
-    try:
-        with SweepProgress(console) as progress:
-            result = api.sweep(
-                model,
-                space,
-                dataset=dataset,
-                num_seeds=seeds,
-                num_trials=trials,
-                scheduler=scheduler,
-                overrides=values,
-                name=name,
-                num_workers=workers,
-                num_threads=threads,
-                num_gpus=gpus,
-                executor=executor,
-                address=ray_address,
-                device=device,
-                results=results,
-                data_dir=data_dir,
-                tracking_uri=tracking_uri,
-                listener=progress,
-                on_problem=lambda text: typer.echo(f"orch: {text}", err=True),
-            )
-    except KeyboardInterrupt:
-        typer.echo("orch: interrupted. Type the same command again to go on.", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    _show(result, results)
-
-
-def _show(result: "SweepResult", results: Path) -> None:
-    typer.echo(f"\n{result.text}\n")
-    for path in result.figures:
-        typer.echo(f"{path.suffix[1:].upper()}: {_short(path)}")
-    typer.echo(f"MLflow: {result.tracking_uri}; browse it with `orch ui --results {results}`.")
-    if result.failed:
-        for record in result.failed:
-            typer.echo(f"orch: run {record.run_id} failed: {record.reason}", err=True)
-        typer.echo(
-            f"orch: {len(result.failed)} of {len(result.records)} runs failed. "
-            "Type the same command again to run those again.",
-            err=True,
-        )
-        raise typer.Exit(EXIT_FAILED_RUNS)
-
-
-def _short(path: Path) -> str:
-    """A path as the user would type it from here."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    run_tracked(api.sweep, given)
 
 
 def train(
@@ -169,5 +106,5 @@ def _show_record(record: "Record", results: Path) -> None:
         names = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "mrr@10")
         values = (f"{name} {record.metrics[f'{prefix}/{name}']:.4f}" for name in names)
         typer.echo(f"{prefix}: {', '.join(values)}")
-    typer.echo(f"Record and weights: {_short(results.resolve() / 'runs' / record.run_id)}")
+    typer.echo(f"Record and weights: {short(results.resolve() / 'runs' / record.run_id)}")
     typer.echo("Nothing is tracked: `orch train` writes no MLflow run; `orch sweep` does.")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options
+from orchestrator.cli.tracked import problem
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,20 +16,27 @@ def add_to(app: typer.Typer) -> None:
 
 
 def plot(
-    sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name.")],
+    sweep: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name of a sweep or an ablation.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
     results: options.Results = Path("results"),
     data_dir: options.DataDir = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Draw a sweep's figure from its runs in MLflow: PDF, PNG, and the numbers as CSV.
+    """Draw the figures of a sweep or an ablation from its runs in MLflow, with the numbers as CSV.
 
     Example: orch plot tame-heads-planted-1a2b3c4d --out figures
     """
     from orchestrator import api
 
     for path in api.plot(
-        sweep, out=out, results=results, data_dir=data_dir, tracking_uri=tracking_uri
+        sweep,
+        out=out,
+        results=results,
+        data_dir=data_dir,
+        tracking_uri=tracking_uri,
+        on_problem=problem,
     ):
         typer.echo(str(path))
 

@@ -21,7 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models import Catalogue
+from models import Catalogue, Modality
+from orchestrator.config import DataConfig
+from orchestrator.data.controls import control
+from orchestrator.data.derived import TrainingDerived
 from orchestrator.data.features import (
     Features,
     feature_file_names,
@@ -137,14 +140,32 @@ class Dataset:
         """Training parts, validation users and test users."""
         return leave_one_out(self.sequences)
 
-    def catalogue(self) -> Catalogue:
-        """All items with their features, memory-mapped."""
+    @cached_property
+    def derived(self) -> TrainingDerived:
+        """What models may derive from the training parts."""
+        return TrainingDerived(self.split.train, self.num_items)
+
+    def catalogue(self, controls: DataConfig | None = None, *, seed: int = 0) -> Catalogue:
+        """All items with their features, memory-mapped.
+
+        Args:
+            controls: modalities to make uninformative; these are held in memory.
+            seed: decides what a control does at random.
+
+        Raises:
+            ValueError: a control names a modality that the data set does not have.
+        """
+        modalities = self.modalities()
+        controlled = modalities if controls is None else control(modalities, controls, seed=seed)
+        return Catalogue(self.num_items, controlled, self.derived)
+
+    def modalities(self) -> dict[str, Modality]:
+        """Features by modality, memory-mapped."""
         rows = self.num_items + 1
-        modalities = {
+        return {
             name: load_modality(self.folder, name, entry, rows=rows)
             for name, entry in self.manifest.modalities.items()
         }
-        return Catalogue(self.num_items, modalities)
 
     @cached_property
     def items(self) -> ItemTable:

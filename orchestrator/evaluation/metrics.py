@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from orchestrator.errors import ConfigError, unknown
+
 
 def hit(ranks: Float[Tensor, " users"], cutoff: int) -> Float[Tensor, " users"]:
     """Hit@K: 1 where the rank is at most K, else 0.
@@ -78,3 +80,18 @@ def metrics(ranks: Float[Tensor, " users"], cutoffs: Iterable[int]) -> dict[str,
         for cutoff in cutoffs
         for name, gain in METRICS.items()
     }
+
+
+def gains(ranks: Float[Tensor, " users"], metric: str) -> Float[Tensor, " users"]:
+    """What each user adds to a metric named like ``ndcg@10``; the metric is the mean of these.
+
+    >>> gains(torch.tensor([1.0, 3.0, 4.0]), "mrr@3").tolist()
+    [1.0, 0.3333333333333333, 0.0]
+
+    Raises:
+        ConfigError: there is no such metric.
+    """
+    name, _, cutoff = metric.partition("@")
+    if name not in METRICS or not cutoff.isdecimal() or not int(cutoff):
+        raise ConfigError(unknown("metric", metric, [f"{known}@10" for known in METRICS]))
+    return METRICS[name](ranks, int(cutoff))

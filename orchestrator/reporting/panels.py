@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from orchestrator.reporting.axes import Places, Scale, places_of, scale, shares
+from orchestrator.reporting.legend import describe
 from orchestrator.reporting.points import metric_text, short_names
 from orchestrator.reporting.style import COLUMN, LOOKS, PAGE, Look, new_figure
 from orchestrator.tracking.runs import SweepInfo
@@ -214,33 +214,8 @@ def _describe(
         handles.append(
             Line2D([], [], color=_GREY, linestyle="none", marker="x", label="no run finished")
         )
-    is_narrow = figure.get_figwidth() == COLUMN
-    notes = _lines(_notes(frame, info, scales, references), 64 if is_narrow else 130)
-    columns = 2 if is_narrow else min(len(handles), 5)
-    legend = figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=columns,
-        title="\n".join(notes),
-        title_fontproperties={"size": 6.5},
-        handlelength=2.8,
-    )
-    legend.get_title().set_multialignment("center")
     title = f"{info.model}, {info.space}, on {info.dataset}{origin}"
-    figure.suptitle("\n".join(wrap(title, 50 if is_narrow else 110)))
-    num_lines = len(notes) + math.ceil(len(handles) / columns)
-    figure.set_figheight(figure.get_figheight() + 0.13 * num_lines)
-
-
-def _lines(sentences: Sequence[str], width: int) -> list[str]:
-    """Sentences in lines, none of them broken."""
-    lines: list[str] = []
-    for sentence in sentences:
-        if lines and len(lines[-1]) + len(sentence) < width:
-            lines[-1] += f" {sentence}"
-        else:
-            lines.append(sentence)
-    return lines
+    describe(figure, title=title, handles=handles, notes=_notes(frame, info, scales, references))
 
 
 def _notes(

@@ -7,6 +7,7 @@ the retrieval view's name otherwise, and empty for statistics of data sets.
 
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -17,6 +18,10 @@ KEYS = ("paper", "table", "dataset", "model", "variant", "metric")
 
 IMPROVEMENT = "/improvement_percent"
 """Ending of a metric that states the paper's own gain over the best baseline, in percent."""
+
+ABLATIONS = MappingProxyType({"tame": "III", "decorec": "4"})
+"""Model -> the table of its own paper, which is called like it, that ablates it."""
+_NAMES = {"tame": "TAME", "decorec": "DeCoRec"}
 
 
 def published(
@@ -47,6 +52,35 @@ def published(
             raise ConfigError(unknown(f"published {key}", value, set(frame[key]) - {""}))
         match &= is_equal
     return frame[match].reset_index(drop=True)
+
+
+def published_ablation(model: str, dataset: str, metric: str) -> dict[str, float]:
+    """Variant -> value in the ablation of the model's own paper, on this very data set.
+
+    Args:
+        model: name of the model.
+        dataset: name of the data set.
+        metric: with or without its split, which is the test split in the papers.
+    """
+    rows = _ablation(model)
+    match = (rows["dataset"] == dataset) & (rows["metric"] == metric.removeprefix("test/"))
+    return dict(zip(rows.loc[match, "variant"], rows.loc[match, "value"], strict=True))
+
+
+def ablation_metrics(model: str) -> tuple[str, ...]:
+    """Test metrics of the ablation in the model's own paper, in its order; none without one."""
+    return tuple(f"test/{metric}" for metric in dict.fromkeys(_ablation(model)["metric"]))
+
+
+def ablation_source(model: str) -> str:
+    """Where :func:`published_ablation` takes a model's numbers from."""
+    return f"{_NAMES[model]} paper, Table {ABLATIONS[model]}"
+
+
+def _ablation(model: str) -> pd.DataFrame:
+    if model not in ABLATIONS:
+        return _everything().iloc[:0]
+    return published(paper=model, table=ABLATIONS[model], model=model)
 
 
 @cache

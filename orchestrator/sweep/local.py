@@ -5,15 +5,18 @@ from orchestrator.results import Record
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.objective import dataset_in_worker, run_trial
 from orchestrator.sweep.options import Options
-from orchestrator.sweep.study import Point, Run, Study
+from orchestrator.sweep.study import Point, Run, SpaceStudy, Study
 
 
 def execute(study: Study, todo: list[Run], events: Events, options: Options) -> None:
     """Run what is to be done: the listed runs, or as many sampled points as the study has left."""
-    if not study.is_sampled:
-        for run in todo:
-            _one(run, events, options)
-        return
+    if study.sampled:
+        _sample(study.sampled, events, options)
+    for run in todo:
+        _one(run, events, options)
+
+
+def _sample(study: SpaceStudy, events: Events, options: Options) -> None:
     from orchestrator.sweep.sampling import num_told, open_study, suggest, tell
 
     sampler = open_study(options.journal, study.name, seed=study.base.seed)
@@ -22,7 +25,7 @@ def execute(study: Study, todo: list[Run], events: Events, options: Options) -> 
         tell(sampler, trial, _point(study, suggest(trial, study.space), events, options))
 
 
-def _point(study: Study, point: Point, events: Events, options: Options) -> dict[str, object]:
+def _point(study: SpaceStudy, point: Point, events: Events, options: Options) -> dict[str, object]:
     return outcome([_one(run, events, options) for run in study.runs(point)])
 
 

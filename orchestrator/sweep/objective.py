@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,9 +13,15 @@ from orchestrator.data import Dataset, open_dataset
 from orchestrator.errors import OrchError, StoreError
 from orchestrator.results import Record, provenance, read_record, run_id, write_json
 from orchestrator.training.checkpoint import Checkpoints
-from orchestrator.training.loop import OnEpoch, train
+from orchestrator.training.loop import Finished, OnEpoch, train
 
 CHECKPOINTS = "checkpoints"
+WEIGHTS = "model.safetensors"
+"""A finished run's best weights."""
+RANKS = "ranks.parquet"
+"""Beside a finished record: the rank of each user's validation and test target."""
+TRACE = "trace.parquet"
+"""Beside the record of a run that traced its gradients: a row per recorded step."""
 
 
 @lru_cache(maxsize=4)
@@ -59,18 +65,32 @@ def train_recorded(
     with _held(folder):
         record = finished_record(results, run)
         if record is None:
-            place = folder / CHECKPOINTS
-            record = train(config, dataset, folder=place, device=device, on_epoch=on_epoch)
+            record = train(
+                config,
+                dataset,
+                folder=folder / CHECKPOINTS,
+                device=device,
+                on_epoch=on_epoch,
+                ranks_to=folder / RANKS,
+                trace_to=folder / TRACE,
+                find_finished=partial(_finished, results, dataset.data_hash),
+            )
             write_json(folder / "record.json", record.to_json())
         _keep_best(folder, record)
         return record
+
+
+def _finished(results: Path, data: str, config: TrialConfig) -> Finished | None:
+    run = run_id(config, data)
+    record, weights = finished_record(results, run), run_folder(results, run) / WEIGHTS
+    return Finished(record, weights) if record and weights.exists() else None
 
 
 def _keep_best(folder: Path, record: Record) -> None:
     """Leave the best weights alone of a finished run's checkpoints; once is enough."""
     assert record.best_step is not None, "a finished run has a best epoch"
     if (folder / CHECKPOINTS).exists():
-        Checkpoints(folder / CHECKPOINTS).keep(record.best_step, folder / "model.safetensors")
+        Checkpoints(folder / CHECKPOINTS).keep(record.best_step, folder / WEIGHTS)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """From what a user asks for to a checked study; whatever can be refused is refused here."""
 
-import string
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,12 +10,9 @@ from orchestrator.config import TrialConfig, override
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError
 from orchestrator.sweep.options import Options
-from orchestrator.sweep.space import Space, check
-from orchestrator.sweep.study import Scheduler, Study, default_name
+from orchestrator.sweep.space import NAME_LETTERS, Space, check
+from orchestrator.sweep.study import Scheduler, SpaceStudy, default_name
 from orchestrator.training.loop import build_model, pick_device
-
-NAME_LETTERS = frozenset(string.ascii_letters + string.digits + "-_.")
-"""What a sweep's name may consist of, since it names a folder."""
 
 
 def prepare(
@@ -29,7 +25,7 @@ def prepare(
     num_trials: int,
     scheduler: Scheduler,
     name: str | None,
-) -> Study:
+) -> SpaceStudy:
     """A checked study of a space on a data set.
 
     Args:
@@ -51,8 +47,8 @@ def prepare(
     check(replace(space, base={}), checked)
     _check_scheduler(space, scheduler)
     inert = build_model(checked, dataset).inert_settings()
-    study = Study(
-        name=_checked_name(name or "unnamed"),
+    study = SpaceStudy(
+        name=checked_name(name or "unnamed"),
         space=space,
         base=checked,
         seeds=tuple(range(num_seeds)),
@@ -61,7 +57,7 @@ def prepare(
         data_hash=dataset.data_hash,
         notes=tuple(_note(key, inert) for key in space.factors if _setting(key) in inert),
     )
-    return study if name else replace(study, name=default_name(space, checked, study.plan()))
+    return study if name else replace(study, name=default_name(space.name, checked, study.plan()))
 
 
 def _setting(key: str) -> str:
@@ -112,7 +108,12 @@ def _check_scheduler(space: Space, scheduler: Scheduler) -> None:
         )
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A sweep's or an ablation's name.
+
+    Raises:
+        ConfigError: it cannot name a folder.
+    """
     if set(name) - NAME_LETTERS or name.startswith("."):
         raise ConfigError(
             f"--name cannot be {name!r}: it names a folder. Use letters, digits, `-`, `_`, `.`."

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ from orchestrator.sweep.local import outcome
 from orchestrator.sweep.objective import dataset_in_worker, failure, finished_record, run_trial
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.sampling import num_told, open_study, suggest, tell
-from orchestrator.sweep.study import Run, Study
+from orchestrator.sweep.study import Run, SpaceStudy, Study
 
 REPORT_SECONDS = 0.5
 """Epochs are reported together no more often than this, unless a scheduler decides on each."""
@@ -62,21 +63,38 @@ class _Context:
     todo: tuple[Run, ...]
 
 
-def execute(study: Study, todo: list[Run], events: Events, options: Options) -> None:
-    """Run what is to be done: the listed runs, or as many sampled points as the study has left.
+class RaySession:
+    """Ray, from its first use to the end of the ``with`` block."""
 
-    Raises:
-        StoreError: Ray cannot be started or reached.
-    """
-    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
-    sampler = _Sampler(study, options) if study.is_sampled else None
-    if not (sampler.num_left if sampler else todo):
-        return
-    _start(options)
-    try:
+    def __init__(self) -> None:
+        self._is_started = False
+
+    def __enter__(self) -> "RaySession":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._is_started:
+            ray.shutdown()
+
+    def execute(self, study: Study, todo: list[Run], events: Events, options: Options) -> None:
+        """Run what is to be done: the listed runs, or as many points as a sampled study has left.
+
+        Raises:
+            StoreError: Ray cannot be started or reached.
+        """
+        os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+        sampler = _Sampler(study.sampled, options) if study.sampled else None
+        if not (sampler.num_left if sampler else todo):
+            return
+        if not self._is_started:
+            _start(options)
+            self._is_started = True
         _tuner(study, todo, events, options, sampler).fit()
-    finally:
-        ray.shutdown()
 
 
 def _start(options: Options) -> None:
@@ -160,7 +178,7 @@ class _Sampler(OptunaSearch):
     leaves one without a value running for ever.
     """
 
-    def __init__(self, study: Study, options: Options) -> None:
+    def __init__(self, study: SpaceStudy, options: Options) -> None:
         self._journal = options.journal
         self._history = open_study(options.journal, study.name, seed=study.base.seed)
         self.num_left = max(0, study.num_trials - num_told(self._history))
@@ -236,7 +254,8 @@ def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None)
 def _runs(config: dict[str, Any], context: _Context) -> tuple[Run, ...]:
     if "index" in config:
         return (context.todo[config["index"]],)
-    return context.study.runs(config)
+    assert context.study.sampled, "a listed study's trial is an index"
+    return context.study.sampled.runs(config)
 
 
 class _Reporter:

@@ -1,23 +1,32 @@
 """Runs a study to its end: what is done already is taken, the rest goes to an executor."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from orchestrator.results import Record
+from orchestrator.results import Record, first_stage_id
 from orchestrator.sweep.events import Events, Listener, Sink
 from orchestrator.sweep.objective import finished_record
 from orchestrator.sweep.options import Executor, Options
-from orchestrator.sweep.study import Point, Run, Study
+from orchestrator.sweep.study import Run, SpaceStudy, Study, Trial
+
+Execute = Callable[[Study, list[Run], Events, Options], None]
+"""Runs what is to be done: the listed runs, or as many sampled points as the study has left."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOutcome:
     """What became of a study's runs."""
 
-    records: tuple[Record, ...]
-    """One per run that ended now or before."""
+    ended: tuple[tuple[Run, Record], ...]
+    """The runs that ended, now or before."""
     num_reused: int
     """Runs that were done before and not run again."""
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """One per run that ended."""
+        return tuple(record for _, record in self.ended)
 
     @property
     def failed(self) -> tuple[Record, ...]:
@@ -25,13 +34,37 @@ class StudyOutcome:
         return tuple(record for record in self.records if record.status == "failed")
 
 
+@dataclass
+class _Sorted:
+    """A study's runs by what is to be done about them."""
+
+    todo: list[Run] = field(default_factory=list)
+    done: dict[str, tuple[Run, Record]] = field(default_factory=dict)
+    """By key."""
+    twins: list[Run] = field(default_factory=list)
+    """The same computations as others that are to be done."""
+
+
+@contextmanager
+def open_executor(name: Executor) -> Iterator[Execute]:
+    """Ray Tune, started at its first use and shared by all studies run within; or this process.
+
+    Raises:
+        StoreError: by its first use, where Ray cannot be started or reached.
+    """
+    if name == "local":
+        from orchestrator.sweep.local import execute
+
+        yield execute
+        return
+    from orchestrator.sweep.ray import RaySession
+
+    with RaySession() as session:
+        yield session.execute
+
+
 def run_study(
-    study: Study,
-    *,
-    sink: Sink,
-    options: Options,
-    executor: Executor = "ray",
-    listener: Listener,
+    study: Study, *, sink: Sink, options: Options, execute: Execute, listener: Listener
 ) -> StudyOutcome:
     """Run a study; a run that failed is a record, and the rest goes on.
 
@@ -39,53 +72,51 @@ def run_study(
         study: the checked plan.
         sink: where runs are recorded.
         options: where and how to run.
-        executor: Ray Tune, or one run after the other in this process.
+        execute: what :func:`open_executor` gave.
         listener: told of everything, in this process.
 
     Raises:
         StoreError: the results folder or Ray cannot be used.
     """
     events = Events(sink, listener)
-    points, num_sampled = _told(study, options) if study.is_sampled else (study.points, 0)
-    todo, done = _sort(study, points, options)
-    if study.is_sampled:
-        todo = []  # the sampler says what to do
-    listener.planned(len(todo) + len(done) + num_sampled, len(done), study.notes)
-    for run, record in done.values():
+    known, num_left = (study.listed(), 0) if not study.sampled else _told(study.sampled, options)
+    found = _sort(study, known, options)
+    num_runs = len(found.todo) + len(found.done) + len(found.twins) + num_left
+    listener.planned(num_runs, len(found.done), study.notes)
+    for run, record in found.done.values():
         events.finished(run, record)
-    _executor(executor)(study, todo, events, options)
-    return StudyOutcome(records=tuple(events.records.values()), num_reused=len(done))
+    execute(study, found.todo, events, options)
+    for run in found.twins:
+        events.finished(run, events.records[run.run_id])
+    return StudyOutcome(ended=tuple(events.ended.values()), num_reused=len(found.done))
 
 
-def _told(study: Study, options: Options) -> tuple[tuple[Point, ...], int]:
-    """Points that the sampler was told of before, and the number of runs that it has left."""
+def _told(study: SpaceStudy, options: Options) -> tuple[tuple[Trial, ...], int]:
+    """Trials that the sampler was told of before, and the number of runs that it has left."""
     from orchestrator.sweep.sampling import open_study, told_points
 
     points = told_points(open_study(options.journal, study.name, seed=study.base.seed))
-    return points, max(0, study.num_trials - len(points)) * len(study.seeds)
+    left = max(0, study.num_trials - len(points)) * len(study.seeds)
+    return tuple(map(study.trial, points)), left
 
 
-def _sort(
-    study: Study, points: tuple[Point, ...], options: Options
-) -> tuple[list[Run], dict[str, tuple[Run, Record]]]:
-    """Runs to do, and runs with a record, seed by seed so that each factor fills evenly."""
-    done: dict[str, tuple[Run, Record]] = {}
-    todo = []
-    for run in sorted(
-        (run for point in points for run in study.runs(point)),
-        key=lambda run: study.seeds.index(run.config.seed),
-    ):
+def _sort(study: Study, known: tuple[Trial, ...], options: Options) -> _Sorted:
+    """Sort the known trials' runs, seed by seed so that all trials fill evenly.
+
+    Runs that are the first stage of others come before all: the others then take it from them.
+    """
+    found = _Sorted()
+    runs = [run for trial in known for run in study.runs_of(trial)]
+    stages = {first_stage_id(run.config, study.data_hash) for run in runs}
+    order = {run.key: (run.run_id not in stages, study.seeds.index(run.config.seed)) for run in runs}
+    for run in sorted(runs, key=lambda run: order[run.key]):
         record = finished_record(options.results, run.run_id)
-        if record is None:
-            todo.append(run)
+        if record is not None:
+            found.done[run.key] = (run, record)
+        elif study.sampled:
+            continue  # the sampler says what to do
+        elif any(run.run_id == other.run_id for other in found.todo):
+            found.twins.append(run)
         else:
-            done[run.run_id] = (run, record)
-    return todo, done
-
-
-def _executor(name: Executor) -> Callable[[Study, list[Run], Events, Options], None]:
-    if name == "local":
-        from orchestrator.sweep.local import execute
-    else:
-        from orchestrator.sweep.ray import execute
-    return execute
+            found.todo.append(run)
+    return found

@@ -23,18 +23,20 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def open_study(path: Path, name: str, *, seed: int) -> optuna.Study:
     """A sweep's study, with its history where the sweep was begun before.
 
-    Points of trials that were cut are tried first.
+    Points of trials that were cut are tried first. What is drawn at random does not begin anew:
+    the first points would come again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(path))),
-            sampler=optuna.samplers.TPESampler(seed=seed),
             study_name=name,
             direction="maximize",
             load_if_exists=True,
         )
+        num_before = len(study.get_trials(deepcopy=False))
+        study.sampler = optuna.samplers.TPESampler(seed=seed + num_before)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)

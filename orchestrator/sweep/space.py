@@ -17,11 +17,16 @@ One file per model, ``search_spaces/<model>.toml``::
     [variants.without_text]             # named overrides, for ablations
     model.use_text = false
 
+    [ablations.components]              # a group of variants; what `orch ablate` takes by default
+    about = "What this ablation asks."
+    variants = ["without_text"]
+
 ``[spaces.NAME.base]`` sets what differs from the model's defaults where nothing is swept.
 """
 
 import itertools
 import math
+import string
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,9 +36,13 @@ from typing import Any, Literal, cast
 import orchestrator
 from orchestrator.config import TrialConfig, default_trial, flatten, override
 from orchestrator.errors import ConfigError, unknown
+from orchestrator.tracking.runs import BASE
 
 Kind = Literal["one-factor", "grid", "joint"]
 KINDS: tuple[Kind, ...] = ("one-factor", "grid", "joint")
+PARTS = ("spaces", "datasets", "variants", "ablations")
+NAME_LETTERS = frozenset(string.ascii_letters + string.digits + "-_.")
+"""What the name of a variant, of a sweep or of an ablation may consist of."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,14 @@ class Space:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Group:
+    """Variants that are run together, by one name."""
+
+    about: str
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpaceFile:
     """All that one model's file declares."""
 
@@ -102,6 +119,8 @@ class SpaceFile:
     datasets: Mapping[str, Mapping[str, Any]]
     """Data set -> settings chosen for it, by validation, where they differ from the defaults."""
     variants: Mapping[str, Mapping[str, Any]]
+    """Variant -> what it overrides."""
+    ablations: Mapping[str, Group] = field(default_factory=dict)
 
 
 def folder() -> Path:
@@ -124,17 +143,48 @@ def read_spaces(model: str, *, path: Path | None = None) -> SpaceFile:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: is not TOML: {error}.") from None
-    _only(plain, {"spaces", "datasets", "variants"}, path.name)
-    tables = {part: _tables(plain, part, path.name) for part in ("spaces", "datasets", "variants")}
+    _only(plain, set(PARTS), path.name)
+    tables = {part: _tables(plain, part, path.name) for part in PARTS}
     spaces = {
         name: _space(name, model, table, f"{path.name}: [spaces.{name}]")
         for name, table in tables["spaces"].items()
     }
+    for name in tables["variants"]:
+        _check_variant_name(name, f"{path.name}: [variants]")
+    variants = _overrides(tables["variants"])
     return SpaceFile(
         spaces=spaces,
         datasets=_overrides(tables["datasets"]),
-        variants=_overrides(tables["variants"]),
+        variants=variants,
+        ablations={
+            name: _group(name, table, variants, f"{path.name}: [ablations.{name}]")
+            for name, table in tables["ablations"].items()
+        },
     )
+
+
+def _check_variant_name(name: str, where: str) -> None:
+    if name == BASE or name[:1] in ("", ".") or set(name) - NAME_LETTERS:
+        raise ConfigError(
+            f"{where}: `{name}` cannot be a name: use letters, digits, `-`, `_`, `.`, no `.` at "
+            f"the beginning, and not `{BASE}`."
+        )
+
+
+def _group(name: str, table: Mapping[str, Any], variants: Mapping[str, Any], where: str) -> Group:
+    _check_variant_name(name, where)
+    _only(table, {"about", "variants"}, where)
+    if name in variants:
+        raise ConfigError(f"{where}: `{name}` is a variant already. Rename the group.")
+    listed = table.get("variants")
+    if not isinstance(listed, list) or not listed:
+        raise ConfigError(
+            f"{where}: `variants` cannot be {listed!r}: it must list one variant or more."
+        )
+    for variant in listed:
+        if variant not in variants:
+            raise ConfigError(f"{where}: {unknown('variant', str(variant), variants)}")
+    return Group(about=table.get("about", ""), variants=tuple(dict.fromkeys(listed)))
 
 
 def _tables(plain: Mapping[str, Any], part: str, where: str) -> dict[str, dict[str, Any]]:
@@ -152,7 +202,15 @@ def _table(parent: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
 
 
 def _overrides(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: dict(_dotted(table)) for name, table in tables.items()}
+    return {
+        name: {key: _frozen(value) for key, value in _dotted(table)}
+        for name, table in tables.items()
+    }
+
+
+def _frozen(value: object) -> object:
+    """TOML knows arrays only; settings hold tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def base_trial(model: str, dataset: str) -> TrialConfig:
@@ -247,7 +305,7 @@ def _factors(table: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any]]:
 
 def _factor(value: object, where: str) -> Factor:
     if isinstance(value, dict) and _is_choice(value):
-        return Choice(tuple(tuple(v) if isinstance(v, list) else v for v in value["choices"]))
+        return Choice(tuple(map(_frozen, value["choices"])))
     if isinstance(value, dict) and _is_range(value):
         return Range(value["low"], value["high"], value.get("log", False))
     raise ConfigError(

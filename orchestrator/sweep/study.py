@@ -1,18 +1,24 @@
-"""A study: one model, data set and space at given seeds, and the runs that follow from it."""
+"""Studies: trials at given seeds, and the runs that follow from them.
+
+A trial is one assignment of settings, a run is a trial at a seed. A study of a space derives its
+trials from the space's factors, or lets Optuna propose them; a listed study is told its trials.
+"""
 
 import dataclasses
 import itertools
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from orchestrator.config import JSON, TrialConfig, content_hash, flatten, override
 from orchestrator.errors import ConfigError
 from orchestrator.results import code_digest, read_json, run_id, write_json
 from orchestrator.sweep.space import Choice, Space
+from orchestrator.tracking.runs import Phase, VariantInfo, run_key
 
 Point = Mapping[str, Any]
 """Swept keys that differ from the base -> their values."""
@@ -20,43 +26,103 @@ Scheduler = Literal["none", "asha"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One trial (one point) at one seed."""
+class Trial:
+    """One assignment of settings."""
 
-    run_id: str
+    label: str
+    """What a user reads of it in a list of runs, before the seed."""
     config: TrialConfig
     changed: Point
+    """Dotted key -> value, where it differs from the base."""
+    variant: str = ""
+    """Of an ablation: the variant it belongs to; else empty."""
+    phase: Phase = "fixed"
+
+    def at(self, seed: int, data_hash: str) -> "Run":
+        """The run of this trial at a seed."""
+        seeded = dataclasses.replace(self.config, seed=seed)
+        return Run(**{**vars(self), "config": seeded, "run_id": run_id(seeded, data_hash)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Trial):
+    """One trial at one seed, which stands in ``config``."""
+
+    run_id: str
+    """Content hash of what is computed; trials of several variants may share a run."""
 
     @property
     def name(self) -> str:
         """What a user reads in a list of runs."""
-        return f"{point_name(self.changed)} seed={self.config.seed}"
+        return f"{self.label} seed={self.config.seed}"
+
+    @property
+    def key(self) -> str:
+        """What tells it apart within a sweep or an ablation."""
+        return run_key(self.run_id, self.variant, self.phase)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Study(ABC):
     """A checked plan: nothing in it can be refused later for its settings."""
 
     name: str
-    space: Space
     base: TrialConfig
     seeds: tuple[int, ...]
-    num_trials: int
-    """Points to sample where the space is larger than that; otherwise the space is a grid."""
-    scheduler: Scheduler
     data_hash: str
     notes: tuple[str, ...] = ()
     """What to know before reading the results, such as a factor that cannot matter here."""
+    scheduler: Scheduler = "none"
 
     @property
-    def is_sampled(self) -> bool:
-        """Whether Optuna proposes the points, rather than a list."""
-        return self.space.kind == "joint" and self.space.size() > self.num_trials
+    def sampled(self) -> "SpaceStudy | None":
+        """Itself where Optuna proposes its points, rather than a list."""
+        return None
+
+    @abstractmethod
+    def listed(self) -> tuple[Trial, ...]:
+        """All trials of a study that is not sampled, each once, the base first if it is one."""
+
+    def runs_of(self, trial: Trial) -> tuple[Run, ...]:
+        """The runs of one trial, one per seed."""
+        return tuple(trial.at(seed, self.data_hash) for seed in self.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedStudy(Study):
+    """A study that is told its trials."""
+
+    trials: tuple[Trial, ...]
+
+    def listed(self) -> tuple[Trial, ...]:
+        """The trials as they were told."""
+        return self.trials
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceStudy(Study):
+    """A study of one model, data set and space."""
+
+    space: Space
+    num_trials: int
+    """Points to sample where the space is larger than that; otherwise the space is a grid."""
+    variant: VariantInfo | None = None
+    """Of an ablation: the variant whose own search this is; the base has its changes."""
+
+    @property
+    def sampled(self) -> "SpaceStudy | None":
+        """Itself where Optuna proposes its points, rather than a list."""
+        is_sampled = self.space.kind == "joint" and self.space.size() > self.num_trials
+        return self if is_sampled else None
+
+    def listed(self) -> tuple[Trial, ...]:
+        """A trial per point."""
+        return tuple(map(self.trial, self.points))
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
         """All points of a study that is not sampled, each once, the base first if it is one."""
-        assert not self.is_sampled, "a sampled study has no list of points"
+        assert self.sampled is None, "a sampled study has no list of points"
         every = self._one_factor() if self.space.kind == "one-factor" else self._product()
         base = flatten(self.base)
         unique = {tuple(sorted(self._changes(p, base).items())): None for p in every}
@@ -79,14 +145,22 @@ class Study:
         assert len(listed) == len(self.space.factors), "a range has no list of values"
         return listed
 
+    def trial(self, point: Point) -> Trial:
+        """The trial of one point."""
+        config = override(self.base, point, where=self.space.source)
+        if self.variant is None:
+            return Trial(label=point_name(point), config=config, changed=dict(point))
+        return Trial(
+            label=f"search {self.variant.name}: {point_name(point)}",
+            config=config,
+            changed={**self.variant.changed, **point},
+            variant=self.variant.name,
+            phase="search",
+        )
+
     def runs(self, point: Point) -> tuple[Run, ...]:
         """The runs of one point, one per seed."""
-        config = override(self.base, point, where=self.space.source)
-        return tuple(self._run(config, point, seed) for seed in self.seeds)
-
-    def _run(self, config: TrialConfig, point: Point, seed: int) -> Run:
-        seeded = dataclasses.replace(config, seed=seed)
-        return Run(run_id=run_id(seeded, self.data_hash), config=seeded, changed=dict(point))
+        return self.runs_of(self.trial(point))
 
     def plan(self) -> JSON:
         """What decides the study's results; two studies of one name must agree in it."""
@@ -95,11 +169,23 @@ class Study:
             "kind": self.space.kind,
             "factors": {key: vars(factor) for key, factor in self.space.factors.items()},
             "seeds": list(self.seeds),
-            "trials": self.num_trials if self.is_sampled else None,
+            "trials": self.num_trials if self.sampled else None,
             "scheduler": self.scheduler,
             "data": self.data_hash,
             "code": code_digest(),
         }
+
+
+@runtime_checkable
+class Planned(Protocol):
+    """A sweep or an ablation with a folder of its own."""
+
+    @property
+    def name(self) -> str:
+        """Names the folder."""
+
+    def plan(self) -> JSON:
+        """What decides its results."""
 
 
 def point_name(point: Point) -> str:
@@ -112,16 +198,22 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def default_name(space: Space, base: TrialConfig, plan: JSON) -> str:
-    """The same study, typed again, gets the same name, and so goes on where it stopped."""
-    return f"{base.model}-{space.name}-{base.dataset}-{content_hash(plan, length=8)}"
+def default_name(what: str, base: TrialConfig, plan: JSON) -> str:
+    """The same plan, typed again, gets the same name, and so goes on where it stopped.
+
+    Args:
+        what: the space's name, or ``ablation``.
+        base: the settings where nothing is varied.
+        plan: all that decides the results.
+    """
+    return f"{base.model}-{what}-{base.dataset}-{content_hash(plan, length=8)}"
 
 
-def claim(study: Study, folder: Path) -> None:
-    """Write the study's plan into its folder, or check that the plan there is the same.
+def claim(study: Planned, folder: Path) -> None:
+    """Write a plan into its folder, or check that the plan there is the same.
 
     Raises:
-        ConfigError: the folder holds a sweep of that name with another plan.
+        ConfigError: the folder holds a sweep or ablation of that name with another plan.
         StoreError: the folder cannot be written.
     """
     path, plan = folder / "plan.json", _plain(study.plan())
@@ -131,9 +223,11 @@ def claim(study: Study, folder: Path) -> None:
     stored = read_json(path)
     different = sorted(key for key in plan if plan[key] != stored.get(key))
     if different:
+        what = "an ablation" if stored.get("kind") == "ablation" else "a sweep"
+        first = what.split()[1]
         raise ConfigError(
-            f"--name: `{study.name}` is a sweep with other {', '.join(different)}. "
-            "Choose another --name, or repeat the first sweep's options to go on with it."
+            f"--name: `{study.name}` is {what} with other {', '.join(different)}. Choose another "
+            f"--name, or repeat the first {first}'s options to go on with it."
         )
 
 

@@ -1,4 +1,4 @@
-"""What is told to the tracker about a sweep and about one of its runs, as plain data."""
+"""What is told to the tracker about a sweep or ablation and its runs, as plain data."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,15 +7,33 @@ from typing import Any, Literal
 
 from orchestrator.config import JSON
 
-Kind = Literal["one-factor", "joint", "grid"]
-"""How a sweep's points follow from its factors."""
+Kind = Literal["one-factor", "joint", "grid", "ablation"]
+"""How a sweep's points follow from its factors; an ablation lists variants instead."""
+Phase = Literal["fixed", "search", "retuned"]
+"""Of an ablation's run: at the base's settings, in its variant's own search, or at the settings
+which that search chose."""
+BASE = "base"
+"""Name of the variant that changes nothing."""
 SweepStatus = Literal["finished", "failed", "stopped"]
 """finished: every run was tried; failed: it raised; stopped: it ended early on purpose."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class VariantInfo:
+    """One variant of an ablation."""
+
+    name: str
+    changed: Mapping[str, Any]
+    """Dotted key -> value, where it differs from the base."""
+    members: tuple[str, ...] = ()
+    """Of a pair: the two variants that it joins."""
+    is_control: bool = False
+    """It spoils a modality's features, rather than switch a component off."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepInfo:
-    """A sweep: what is varied, over what, at which seeds."""
+    """A sweep or ablation: what is varied, over what, at which seeds."""
 
     name: str
     """What the user calls it; the same name continues the same sweep."""
@@ -33,6 +51,10 @@ class SweepInfo:
     seeds: tuple[int, ...]
     synthetic: bool
     """The data set was made up; figures and tables say so."""
+    variants: tuple[VariantInfo, ...] = ()
+    """Of an ablation: what is compared with the base, in the order to show it."""
+    bound: float | None = None
+    """Of an ablation: the smallest difference that its report calls one."""
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`sweep_from_json` rebuilds this."""
@@ -43,8 +65,14 @@ def sweep_from_json(plain: JSON) -> SweepInfo:
     """Rebuild what :meth:`SweepInfo.to_json` gave."""
     factors = {key: tuple(map(_frozen, values)) for key, values in plain["factors"].items()}
     base = {key: _frozen(value) for key, value in plain["base"].items()}
+    variants = tuple(map(_variant, plain.get("variants", ())))
     changes = {"factors": factors, "base": base, "seeds": tuple(plain["seeds"])}
-    return SweepInfo(**{**plain, **changes})
+    return SweepInfo(**{**plain, **changes, "variants": variants})
+
+
+def _variant(plain: JSON) -> VariantInfo:
+    changed = {key: _frozen(value) for key, value in plain["changed"].items()}
+    return VariantInfo(**{**plain, "changed": changed, "members": tuple(plain["members"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +89,23 @@ class RunInfo:
     changed: Mapping[str, Any]
     """The swept keys' values in this run."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    variant: str = ""
+    """Of an ablation's run: the variant it belongs to, :data:`BASE` for none; else empty."""
+    phase: Phase = "fixed"
+
+    @property
+    def key(self) -> str:
+        """What tells it apart within its sweep or ablation."""
+        return run_key(self.run_id, self.variant, self.phase)
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`run_from_json` rebuilds this."""
         return dataclasses.asdict(self)
+
+
+def run_key(run_id: str, variant: str, phase: str) -> str:
+    """A run's key: its id; in an ablation, where several variants may share it, more than that."""
+    return f"{run_id}.{phase}.{variant}" if variant else run_id
 
 
 def run_from_json(plain: JSON) -> RunInfo:

@@ -52,7 +52,7 @@ class Spool:
         """
         sweep = content_hash([item.sweep.model, item.sweep.space, item.sweep.name])
         # Endings sort after the runs of every sweep.
-        name = f"run-{sweep}-{item.run.run_id}" if isinstance(item, Entry) else f"sweep-{sweep}"
+        name = f"run-{sweep}-{item.run.key}" if isinstance(item, Entry) else f"sweep-{sweep}"
         write_json(self.folder / f"{name}.json", _plain(item))
 
     def replay(

@@ -38,7 +38,7 @@ class Writer(Protocol):
     def finish(self, run: RunInfo, record: Record) -> None:
         """Write a run's outcome and end it; creates the run if need be."""
 
-    def kill(self, run_id: str, reason: str) -> None:
+    def kill(self, key: str, reason: str) -> None:
         """End a run that has no outcome."""
 
     def end(self, status: SweepStatus, summary: str, artifacts: Sequence[Path]) -> None:
@@ -80,13 +80,13 @@ class SweepTracker:
 
     def start_run(self, run: RunInfo) -> None:
         """Open a run: a new one, or the one that was told of under this id before."""
-        self._open[run.run_id] = run
+        self._open[run.key] = run
         self._attempt(partial(self._writer.start, run))
 
-    def log_epoch(self, run_id: str, epoch: Epoch) -> None:
+    def log_epoch(self, key: str, epoch: Epoch) -> None:
         """Add an epoch to an open run, soon: epochs are sent in batches."""
-        assert run_id in self._open
-        self._waiting.setdefault(run_id, []).append(epoch)
+        assert key in self._open
+        self._waiting.setdefault(key, []).append(epoch)
         if self._waiting_since is None:
             self._waiting_since = self._clock()
         num_figures = sum(_num_figures(e) for epochs in self._waiting.values() for e in epochs)
@@ -94,14 +94,14 @@ class SweepTracker:
         if age > FLUSH_SECONDS or num_figures > FLUSH_METRICS:
             self._flush()
 
-    def finish_run(self, run_id: str, record: Record) -> None:
+    def finish_run(self, key: str, record: Record) -> None:
         """Write the outcome of an open run and end it."""
-        run = self._open[run_id]
-        epochs = {e.step: e for e in (*self._waiting.pop(run_id, []), *record.epochs)}
+        run = self._open[key]
+        epochs = {e.step: e for e in (*self._waiting.pop(key, []), *record.epochs)}
         whole = dataclasses.replace(record, epochs=tuple(epochs[step] for step in sorted(epochs)))
         if not self._attempt(partial(self._writer.finish, run, whole)):
             self._keep(Entry(sweep=self._info, run=run, record=whole))
-        del self._open[run_id]  # not before: Ctrl-C may come while the store is told
+        del self._open[key]  # not before: Ctrl-C may come while the store is told
 
     def finish_sweep(
         self, status: SweepStatus, *, summary_markdown: str = "", artifacts: Sequence[Path] = ()
@@ -143,14 +143,14 @@ class SweepTracker:
 
     def _kill_open(self, reason: str) -> None:
         self._flush()
-        for run_id in list(self._open):
-            self._attempt(partial(self._writer.kill, run_id, reason))
-            del self._open[run_id]
+        for key in list(self._open):
+            self._attempt(partial(self._writer.kill, key, reason))
+            del self._open[key]
 
     def _flush(self) -> None:
-        for run_id, epochs in list(self._waiting.items()):
-            if self._attempt(partial(self._writer.log, self._open[run_id], epochs)):
-                del self._waiting[run_id]
+        for key, epochs in list(self._waiting.items()):
+            if self._attempt(partial(self._writer.log, self._open[key], epochs)):
+                del self._waiting[key]
         self._waiting_since = self._clock() if self._waiting else None
 
     def _attempt(self, tell: Callable[[], None]) -> bool:

@@ -2,7 +2,8 @@
 
 import json
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import psutil
@@ -16,7 +17,7 @@ from orchestrator.tracking.names import (
     param_value,
     to_mlflow,
 )
-from orchestrator.tracking.runs import RunInfo, SweepInfo, sweep_from_json
+from orchestrator.tracking.runs import RunInfo, SweepInfo, VariantInfo, sweep_from_json
 
 TAG_LENGTH = 5000
 """Characters per tag on every store."""
@@ -47,13 +48,19 @@ def row(run: Any) -> dict[str, Any]:  # noqa: ANN401
     tags = run.data.tags
     status = tags.get("orch.status", run.info.status.lower())
     head = {"run_id": tags["orch.run_id"], "status": status, "seed": int(tags["orch.seed"])}
+    if "orch.phase" in tags:
+        head |= {"variant": tags["orch.variant"], "phase": tags["orch.phase"]}
     params = {key: param_value(text) for key, text in run.data.params.items()}
     figures = {
-        from_mlflow(name.removeprefix(BEST)): value
-        for name, value in run.data.metrics.items()
-        if not name.startswith(("val/", "loss/", "epoch/"))
+        from_mlflow(name.removeprefix(BEST)): value for name, value in _final_figures(run).items()
     }
     return {**head, **params, **figures}
+
+
+def _final_figures(run: Any) -> dict[str, float]:  # noqa: ANN401
+    """A run's figures without its curves."""
+    curves = ("val/", "loss/", "epoch/")
+    return {name: v for name, v in run.data.metrics.items() if not name.startswith(curves)}
 
 
 def sweep_tags(info: SweepInfo) -> dict[str, str]:
@@ -77,11 +84,75 @@ def read_info(tags: Mapping[str, str]) -> SweepInfo:
     return sweep_from_json(json.loads(text))
 
 
+def variant_tags(info: SweepInfo, variant: VariantInfo) -> dict[str, str]:
+    """Tags of a variant's run that goes on."""
+    return {
+        **_shared_tags(info),
+        **_changed_tags(variant.changed),
+        "orch.variant": variant.name,
+        "orch.members": ", ".join(variant.members),
+        "orch.control": param_text(variant.is_control),
+        "orch.status": "running",
+        "orch.reason": "",
+    }
+
+
 def run_tags(info: SweepInfo, run: RunInfo) -> dict[str, str]:
     """Tags of a run that goes on."""
-    changed = {f"orch.changed.{key}": param_text(value) for key, value in run.changed.items()}
     state = {"orch.seed": str(run.seed), "orch.status": "running", "orch.reason": ""}
-    return {**_shared_tags(info), **changed, **state, **run.tags}
+    if run.variant:
+        state |= {"orch.variant": run.variant, "orch.phase": run.phase, "orch.superseded": "false"}
+    return {**_shared_tags(info), **_changed_tags(run.changed), **state, **run.tags}
+
+
+def _changed_tags(changed: Mapping[str, Any]) -> dict[str, str]:
+    return {f"orch.changed.{key}": param_text(value) for key, value in changed.items()}
+
+
+def is_superseded(run: Any) -> bool:  # noqa: ANN401
+    """Whether a variant's search has chosen other settings since the run."""
+    return bool(run.data.tags.get("orch.superseded") == "true")
+
+
+def place_tags(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Which result of an ablation a run gives: two runs of one place are the same result."""
+    return tuple(tags.get(f"orch.{name}", "") for name in ("variant", "phase", "seed"))
+
+
+def variant_means(runs: Sequence[Any]) -> dict[str, float]:
+    """Means over the seeds of a variant's finished runs; those of retuned runs by ``retuned/``."""
+    means: dict[str, float] = {}
+    for phase, prefix in (("fixed", ""), ("retuned", "retuned/")):
+        finished = [run for run in _in_phase(runs, phase) if _status(run) == "finished"]
+        figures = [_final_figures(run) for run in finished]
+        shared = set.intersection(*map(set, figures)) if figures else set()
+        means |= {f"{prefix}{name}": fmean(f[name] for f in figures) for name in sorted(shared)}
+        if finished:
+            means[f"{prefix}num_seeds"] = float(len(finished))
+    return means
+
+
+def variant_outcome(runs: Sequence[Any]) -> tuple[str, str]:
+    """Status and reason of a variant whose runs are over.
+
+    A search may try settings that no model survives: its runs count where none finished.
+    """
+    searched = _in_phase(runs, "search")
+    counted = [run for run in runs if run not in searched]
+    bad = [run for run in counted if _status(run) != "finished"]
+    if bad or not counted:
+        return "failed", f"{len(bad)} of its {len(counted)} runs did not finish"
+    if searched and all(_status(run) != "finished" for run in searched):
+        return "failed", "no run of its search finished"
+    return "finished", ""
+
+
+def _in_phase(runs: Sequence[Any], phase: str) -> list[Any]:
+    return [run for run in runs if run.data.tags.get("orch.phase") == phase]
+
+
+def _status(run: Any) -> str:  # noqa: ANN401
+    return str(run.data.tags.get("orch.status", ""))
 
 
 def _shared_tags(info: SweepInfo) -> dict[str, str]:

@@ -7,9 +7,10 @@ the best epoch are kept.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,22 @@ class Progress:
     """Epochs done within that stage."""
     step: int = 0
     """Epochs done over all stages."""
+    num_updates: int = 0
+    """Optimiser steps done over all stages that were trained here."""
     best_value: float | None = None
     """Best validation NDCG@10 of the stage in progress."""
     best_step: int = 0
     """Epoch, over all stages, that reached it."""
     epochs: list[Epoch] = field(default_factory=list)
+    reused: dict[str, str] = field(default_factory=dict)
+    """Stage -> the finished run that it was taken from."""
+
+    def add(self, epoch: Epoch, value: float) -> None:
+        """Count an epoch of the stage in progress, and whether it is the best."""
+        self.step, self.stage_epoch = self.step + 1, self.stage_epoch + 1
+        if self.best_value is None or value > self.best_value:
+            self.best_value, self.best_step = value, self.step
+        self.epochs.append(epoch)
 
     def stale_epochs(self) -> int:
         """Epochs since the best one."""
@@ -53,14 +65,29 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write the epoch just done and drop epochs that are neither latest nor best."""
+    def save(
+        self,
+        progress: Progress,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        training_weights: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        """Write the epoch just done and drop epochs that are neither latest nor best.
+
+        Args:
+            progress: how far the run has come.
+            model: holds the weights that are evaluated and may be kept.
+            optimizer: the stage's.
+            training_weights: those that training goes on with, where they are others.
+        """
         final = self._path(progress.step)
         temporary = final.with_name(f".{final.name}")
         try:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             save_file(_contiguous(model.state_dict()), temporary / "model.safetensors")
+            if training_weights:
+                save_file(dict(training_weights), temporary / "training.safetensors")
             tensors, plain = _split_state(optimizer.state_dict())
             save_file(tensors, temporary / "optimizer.safetensors")
             state = {"progress": asdict(progress), "optimizer": plain}
@@ -87,6 +114,11 @@ class Checkpoints:
         """Set the weights to those after epoch ``step``."""
         with _undamaged(self._path(step)):
             model.load_state_dict(self._tensors(step, "model.safetensors"))
+
+    def training_weights(self, step: int) -> dict[str, torch.Tensor]:
+        """What :meth:`save` was given as such after epoch ``step``."""
+        with _undamaged(self._path(step)):
+            return self._tensors(step, "training.safetensors")
 
     def load_optimizer(self, step: int, optimizer: torch.optim.Optimizer) -> None:
         """Set the optimiser's state to that after epoch ``step``."""
@@ -134,6 +166,25 @@ def _undamaged(path: Path) -> Iterator[None]:
             f"{path}: the checkpoint is damaged ({reason}). "
             f"Delete {path.parent} to run from the start."
         ) from None
+
+
+def load_weights(model: nn.Module, path: Path, *, without: tuple[str, ...] = ()) -> None:
+    """Set a model's weights from a file of finished ones.
+
+    Args:
+        model: the model.
+        path: what :meth:`Checkpoints.keep` left.
+        without: patterns of parameters that the file may lack; these stay as they are.
+
+    Raises:
+        StoreError: the file is damaged, or is of another model.
+    """
+    with _undamaged(path):
+        missing, unexpected = model.load_state_dict(load_file(path), strict=False)
+        allowed = {name for name in missing if any(fnmatchcase(name, p) for p in without)}
+        if unexpected or set(missing) - allowed:
+            odd = [*unexpected, *(set(missing) - allowed)][0]
+            raise ValueError(f"`{odd}` is on one side alone")
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ from models import Batch
 from orchestrator.config import default_trial, override
 from orchestrator.data import PlantedConfig, make_planted
 from orchestrator.data.interactions import sequences_of
-from orchestrator.training.loop import build_model
+from orchestrator.training.loop import build_model, train
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training.py"
 
@@ -85,22 +85,51 @@ def test_the_common_way_pads_every_prefix_to_the_limit(training):
         assert not group.targets[:, :-1].any()
 
 
-@pytest.mark.parametrize("model", ["sasrec", "tame"])
+@pytest.mark.parametrize("model", ["sasrec", "tame", "decorec"])
 def test_a_benchmark_compares_equals_and_accounts_for_the_time(training, planted, trial, model):
-    found = training.compare(trial(model), planted, epochs=1)
+    found = training.compare(trial(model), planted, epochs=1, seeds=2)
     losses = found.agreement.losses
     assert losses == pytest.approx(dict.fromkeys(training.WAYS, losses["common"]), rel=1e-5)
     assert found.agreement.gradient_gap < 1e-4
     for row in found.rows():
         assert sum(row[phase] for phase in training.PHASES) == pytest.approx(1, abs=1e-3)
-        assert (row["catalogue"] > 0) == (model == "tame")
+        assert (row["catalogue"] > 0) == (model != "sasrec")
+        assert row["encoder"] > 0
     assert found.ratio("common") == 1
+    assert len(found.spread) == 2
+    assert found.spread[0] == found.qualities["ours"]
 
 
-def test_a_phase_within_another_stops_its_clock(training, monkeypatch):
-    times = iter([0, 1, 11, 111])
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(times))
-    watch = training.Stopwatch()
+def test_ours_trains_as_the_loop_does(training, planted, trial):
+    config = override(
+        trial("decorec"), {"train.max_epochs": 2, "train.clip_norm": 0.1}, where="test"
+    )
+    expected = []
+    train(config, planted, on_epoch=expected.append)
+    of = training.contender("ours", config, planted)
+    training.one_epoch(of, 1)
+    assert of.quality(planted) == expected[0].valid["val/ndcg@10"]
+    training.one_epoch(of, 2, clock="cpu")
+    assert of.quality(planted) == expected[1].valid["val/ndcg@10"]
+
+
+def test_settings_decide_on_clipping_and_precision(training, planted, trial):
+    def loss_after_an_epoch(**settings):
+        values = {f"train.{name}": value for name, value in settings.items()}
+        of = training.contender("ours", override(trial("sasrec"), values, where="t"), planted)
+        training.one_epoch(of, 1)
+        (batch, *_) = of.batches.epoch(0)
+        return of.loss(batch).item()
+
+    plain = loss_after_an_epoch()
+    assert loss_after_an_epoch(clip_norm=0.0) == plain
+    assert loss_after_an_epoch(clip_norm=1e-6) != plain
+    assert loss_after_an_epoch(precision="bf16") == pytest.approx(plain, rel=0.05)
+    assert loss_after_an_epoch(precision="bf16") != plain
+
+
+def test_a_phase_within_another_stops_its_clock(training):
+    watch = training.Stopwatch(iter([0, 1, 11, 111]).__next__)
     with watch.phase("loss"), watch.phase("encoder"):
         pass
     assert watch.seconds["loss"] == 1 + 100
@@ -112,6 +141,7 @@ def test_the_command_prints_a_table_and_writes_it(training, tmp_path, planted, c
     folder = planted.folder.parent
     threads = torch.get_num_threads()
     options = ["--models", "sasrec", "--dataset", planted.name, "--data-dir", str(folder)]
+    options += ["--clock", "cpu", "--seeds", "1", "--set", "model.dim=8", "model.max_length=12"]
     training.main([*options, "--epochs", "1", "--threads", str(threads), "--out", str(out)])
     told = capsys.readouterr().out
     assert f"{threads} thread(s)" in told
@@ -119,3 +149,4 @@ def test_the_command_prints_a_table_and_writes_it(training, tmp_path, planted, c
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert [row["way"] for row in rows] == list(training.WAYS)
     assert all(row["way"] in told and float(row["seconds"]) > 0 for row in rows)
+    assert {row["clock"] for row in rows} == {"cpu"}

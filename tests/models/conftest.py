@@ -7,11 +7,13 @@ import models
 from models import Catalogue, History, Modality, TokenFeatures
 from orchestrator.config import default_trial, override
 from orchestrator.data.batches import TrainingBatches
+from orchestrator.data.derived import TrainingDerived
 from orchestrator.data.interactions import sequences_of
 from orchestrator.sweep.space import read_spaces
 
 NUM_ITEMS = 12
 MAX_LENGTH = 8
+SEQUENCES = [[3, 9, 1, 7], [4, 6, 2, 12, 5, 6, 8, 1, 2], [7, 3], [11, 11, 8, 10, 3, 5]]
 
 
 def make_modality(name, lengths, *, width, seed, dtype=torch.float32):
@@ -41,6 +43,7 @@ def catalogue():
                 "image", [4, 4, 0, 4, 4, 4, 4, 4, 4, 4, 4, 4], width=5, seed=2, dtype=torch.float16
             ),
         },
+        TrainingDerived(sequences_of(SEQUENCES), NUM_ITEMS),
     )
 
 

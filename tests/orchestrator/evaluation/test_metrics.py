@@ -6,9 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.errors import ConfigError
 from orchestrator.evaluation import metrics as module
 from orchestrator.evaluation import ranking, significance
-from orchestrator.evaluation.metrics import METRICS, hit, metrics, mrr, ndcg, recall
+from orchestrator.evaluation.metrics import METRICS, gains, hit, metrics, mrr, ndcg, recall
 from orchestrator.evaluation.ranking import ranks
 
 NUM_ITEMS = 30
@@ -119,3 +120,23 @@ def test_random_scores_earn_about_chance():
     assert earned["recall@10"] == pytest.approx(10 / NUM_ITEMS, abs=0.012)
     assert recall is not hit
     assert earned["ndcg@10"] == pytest.approx(chance("ndcg", 10), abs=0.01)
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_a_metric_is_the_mean_of_its_users_gains(name):
+    found = torch.tensor([1.0, 3.0, 10.5, 40.0], dtype=torch.float64)
+    for cutoff in (3, 20):
+        of_users = gains(found, f"{name}@{cutoff}")
+        assert of_users.dtype is torch.float64
+        mean = metrics(found, (cutoff,))[f"{name}@{cutoff}"]
+        assert of_users.mean().item() == pytest.approx(mean, abs=1e-15)
+
+
+def test_gains_by_hand():
+    assert gains(torch.tensor([1.0, 3.0, 4.0]), "ndcg@3").tolist() == [1, 1 / 2, 0]
+
+
+@pytest.mark.parametrize("metric", ["ngcg@10", "ndcg", "ndcg@", "ndcg@0", "ndcg@1.5", "val/hit@5"])
+def test_unknown_metric_is_one_sentence(metric):
+    with pytest.raises(ConfigError, match="There is no metric"):
+        gains(torch.tensor([1.0]), metric)

@@ -2,7 +2,15 @@ import pytest
 
 from orchestrator.errors import ConfigError, StoreError
 from orchestrator.reporting import published as module
-from orchestrator.reporting.published import IMPROVEMENT, KEYS, published
+from orchestrator.reporting.published import (
+    ABLATIONS,
+    IMPROVEMENT,
+    KEYS,
+    ablation_metrics,
+    ablation_source,
+    published,
+    published_ablation,
+)
 
 TAME_DATASETS = {"toys", "sports", "beauty"}
 DECOREC_DATASETS = {"scientific", "arts", "instruments", "office", "pantry"}
@@ -185,3 +193,37 @@ def test_missing_table_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "__file__", str(tmp_path / "a" / "b" / "published.py"))
     with pytest.raises(StoreError, match=r"published\.csv: cannot be found"):
         module._path()
+
+
+def test_ablation_of_a_models_own_paper_on_this_data_set():
+    assert published_ablation("tame", "toys", "test/ndcg@20") == {
+        "without_modality_retriever": 0.0646,
+        "without_id_enrichment": 0.0564,
+        "without_text": 0.0638,
+        "without_vision": 0.0656,
+        "base": 0.0696,
+    }
+    found = published_ablation("decorec", "scientific", "hit@10")
+    assert (found["base"], found["without_phase"], len(found)) == (0.1779, 0.1650, 7)
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "metric"),
+    [
+        ("sasrec", "scientific", "hit@10"),  # its numbers there are no ablation
+        ("decorec", "toys", "hit@10"),
+        ("decorec", "planted", "hit@10"),
+        ("decorec", "scientific", "hit@50"),
+    ],
+)
+def test_nothing_published_is_nothing(model, dataset, metric):
+    assert published_ablation(model, dataset, metric) == {}
+
+
+def test_metrics_and_source_of_a_papers_ablation():
+    assert ablation_metrics("decorec") == ("test/hit@10", "test/ndcg@10")
+    assert ablation_metrics("tame") == ("test/recall@20", "test/ndcg@20")
+    assert ablation_metrics("sasrec") == ()
+    assert ablation_source("decorec") == "DeCoRec paper, Table 4"
+    assert ablation_source("tame") == "TAME paper, Table III"
+    assert all(published_ablation(model, "planted", "hit@10") == {} for model in ABLATIONS)

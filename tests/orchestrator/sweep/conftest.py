@@ -10,7 +10,7 @@ from orchestrator import api
 from orchestrator.config import default_trial, override
 from orchestrator.sweep import space as space_module
 from orchestrator.sweep.space import read_spaces
-from orchestrator.sweep.study import Study
+from orchestrator.sweep.study import SpaceStudy
 
 SMALL = {
     "model.dim": 8,
@@ -81,7 +81,7 @@ def make_study(make_space, base):
             "scheduler": "none",
             "data_hash": "d" * 16,
         }
-        return Study(**{**given, **fields})
+        return SpaceStudy(**{**given, **fields})
 
     return make
 
@@ -118,6 +118,37 @@ def run_sweep(spaces_file, data_dir, small):
             return api.sweep("sasrec", "test", **given)
 
     return run
+
+
+class Heard:
+    """What a listener hears, in order."""
+
+    def __init__(self):
+        self.events = []
+
+    def checking(self, num_done, num_variants):
+        self.events.append(("checking", num_done, num_variants))
+
+    def phase(self, name):
+        self.events.append(("phase", name))
+
+    def planned(self, num_runs, num_reused, notes):
+        self.events.append(("planned", num_runs, num_reused))
+
+    def epoch(self, run, epoch):
+        self.events.append(("epoch", run.name, epoch.step))
+
+    def finished(self, run, record):
+        self.events.append(("finished", run.name, record.status))
+
+    def of(self, *kinds):
+        """The events of some kinds."""
+        return [event for event in self.events if event[0] in kinds]
+
+
+@pytest.fixture(scope="session")
+def new_listener():
+    return Heard
 
 
 @pytest.fixture(scope="session")

@@ -15,15 +15,15 @@ class Book:
         self.open = set()
 
     def start_run(self, run):
-        self.open.add(run.run_id)
+        self.open.add(run.key)
         self.told.append(("start", run.name, dict(run.changed), run.seed))
 
-    def log_epoch(self, run_id, epoch):
-        assert run_id in self.open
+    def log_epoch(self, key, epoch):
+        assert key in self.open
         self.told.append(("epoch", epoch.step))
 
-    def finish_run(self, run_id, record):
-        self.open.remove(run_id)
+    def finish_run(self, key, record):
+        self.open.remove(key)
         self.told.append(("finish", record.status))
 
 

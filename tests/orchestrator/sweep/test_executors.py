@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+from orchestrator.evaluation.evaluate import summary
+from orchestrator.evaluation.rank_file import read_ranks
 from orchestrator.results import read_record
 from orchestrator.sweep import objective
 from orchestrator.sweep.options import Options
@@ -27,28 +29,12 @@ NAN = (
 )
 
 
-class Heard:
-    """What a listener hears, in order."""
-
-    def __init__(self):
-        self.events = []
-
-    def planned(self, num_runs, num_reused, notes):
-        self.events.append(("planned", num_runs, num_reused))
-
-    def epoch(self, run, epoch):
-        self.events.append(("epoch", run.name, epoch.step))
-
-    def finished(self, run, record):
-        self.events.append(("finished", run.name, record.status))
-
-
 @pytest.fixture(scope="module")
-def done(run_sweep, new_results):
+def done(run_sweep, new_results, new_listener):
     """Executor -> the sweep's result, its results folder, and what was heard."""
     found = {}
     for executor in ("local", "ray"):
-        results, heard = new_results(), Heard()
+        results, heard = new_results(), new_listener()
         result = run_sweep(SPACE, executor=executor, results=results, name="m", listener=heard)
         found[executor] = (result, results, heard)
     return found
@@ -76,6 +62,16 @@ def test_a_runs_record_on_disk_is_the_one_reported(each, comparable):
         assert comparable(stored) == comparable(record)
 
 
+def test_a_finished_run_keeps_its_ranks_and_a_failed_one_has_none(each):
+    result, results, _ = each
+    for record in result.records:
+        path = results / "runs" / record.run_id / objective.RANKS
+        assert path.exists() is (record.status == "finished")
+        if path.exists():
+            found = summary(read_ranks(path).test, cutoffs=(10,), prefix="test")
+            assert found.items() <= record.metrics.items()
+
+
 def test_a_run_that_gives_nan_fails_with_its_reason_and_the_rest_goes_on(each):
     result, _, _ = each
     rates = {record.run_id: record.config["train"]["learning_rate"] for record in result.records}
@@ -88,7 +84,7 @@ def test_a_run_that_gives_nan_fails_with_its_reason_and_the_rest_goes_on(each):
 def test_a_listener_hears_of_every_run(each):
     _, _, heard = each
     assert heard.events[0] == ("planned", 6, 0)
-    ends = [event[1:] for event in heard.events if event[0] == "finished"]
+    ends = [event[1:] for event in heard.of("finished")]
     assert sorted(ends) == [
         *[("base seed=0", "finished"), ("base seed=1", "finished")],
         *[("learning_rate=0.01 seed=0", "finished"), ("learning_rate=0.01 seed=1", "finished")],
@@ -127,7 +123,9 @@ def test_the_table_tells_failed_runs(each):
     assert "failed" in result.text
 
 
-def test_the_same_sweep_again_runs_only_what_failed(done, run_sweep, monkeypatch, comparable):
+def test_the_same_sweep_again_runs_only_what_failed(
+    done, run_sweep, new_listener, monkeypatch, comparable
+):
     """What one executor did, the other takes over."""
     first, results, _ = done["ray"]
     trained = []
@@ -138,7 +136,7 @@ def test_the_same_sweep_again_runs_only_what_failed(done, run_sweep, monkeypatch
         return original(config, *args, **kwargs)
 
     monkeypatch.setattr(objective, "train", watched)
-    heard = Heard()
+    heard = new_listener()
     again = run_sweep(SPACE, executor="local", results=results, name="m", listener=heard)
     assert trained == [1e30, 1e30]
     assert heard.events[0] == ("planned", 6, 4)

@@ -106,6 +106,12 @@ def test_a_sampled_sweep_goes_on_where_it_was_cut(local, run_sweep, new_results)
             self.planned_runs = None
             self.is_armed = True
 
+        def checking(self, num_done, num_variants):
+            raise AssertionError("a sweep has no variants")
+
+        def phase(self, name):
+            raise AssertionError("a sweep has no phases")
+
         def planned(self, num_runs, num_reused, notes):
             self.planned_runs = (num_runs, num_reused)
 
@@ -177,6 +183,21 @@ def test_the_history_does_not_depend_on_the_process(tmp_path, make_study):
     assert suggest(second.ask(), study.space) == cut
     states = [trial.state for trial in second.get_trials()]
     assert states == [TrialState.FAIL, TrialState.RUNNING]
+
+
+def test_a_study_that_goes_on_draws_other_points(tmp_path, make_study):
+    """With the seed alone, the first points would come again and the budget be spent twice."""
+    study = make_study("model.dropout = {low = 0.0, high = 0.5}", kind="joint", num_trials=9)
+    journal = tmp_path / "optuna.journal"
+    points = []
+    for _ in range(3):
+        history = open_study(journal, "s", seed=0)
+        trial = history.ask()
+        points.append(suggest(trial, study.space)["model.dropout"])
+        history.tell(trial, 0.5)
+    assert len(set(points)) == 3
+    again = open_study(tmp_path / "other.journal", "s", seed=0)
+    assert suggest(again.ask(), study.space)["model.dropout"] == points[0]
 
 
 def test_ranges_are_sampled_as_their_bounds_say(tmp_path, make_study):

@@ -6,6 +6,7 @@ from orchestrator.config import default_trial, flatten
 from orchestrator.errors import ConfigError
 from orchestrator.sweep.space import (
     Choice,
+    Group,
     Range,
     base_trial,
     check,
@@ -40,6 +41,11 @@ def test_a_file_is_read_as_it_is_written(read):
 
         [variants.narrow]
         model.dim = 8
+        eval.cutoffs = [10, 20]
+
+        [ablations.widths]
+        about = "Widths."
+        variants = ["narrow"]
         """
     )
     heads, joint = file.spaces["heads"], file.spaces["joint"]
@@ -61,12 +67,13 @@ def test_a_file_is_read_as_it_is_written(read):
     assert [factor.is_whole for factor in joint.choices()] == [False, True, False]  # by section
     assert joint.size() == float("inf")
     assert file.datasets == {"tiny": {"train.learning_rate": 2e-3, "model.dim": 16}}
-    assert file.variants == {"narrow": {"model.dim": 8}}
+    assert file.variants == {"narrow": {"model.dim": 8, "eval.cutoffs": (10, 20)}}
+    assert file.ablations == {"widths": Group(about="Widths.", variants=("narrow",))}
 
 
 def test_an_empty_file_declares_nothing(read):
     file = read("")
-    assert (file.spaces, file.datasets, file.variants) == ({}, {}, {})
+    assert (file.spaces, file.datasets, file.variants, file.ablations) == ({}, {}, {}, {})
 
 
 @contextmanager
@@ -82,7 +89,7 @@ def refused(message):
         ("[space.x]\n", "sasrec.toml: There is no key `space`. Did you mean `spaces`?"),
         (
             "[qqq.x]\n",
-            "sasrec.toml: There is no key `qqq`. Known: datasets, spaces, variants.",
+            "sasrec.toml: There is no key `qqq`. Known: ablations, datasets, spaces, variants.",
         ),
         ("spaces = 3\n", "sasrec.toml: `spaces` cannot be 3: it must be a table."),
         ("[spaces]\ntest = 3\n", "sasrec.toml: [spaces]: `test` cannot be 3: it must be a table."),
@@ -117,6 +124,58 @@ def refused(message):
 def test_a_table_that_spaces_do_not_have_is_refused(read, text, message):
     with refused(message):
         read(text)
+
+
+NARROW = "[variants.narrow]\nmodel.dim = 8\n"
+GROUP = "sasrec.toml: [ablations.x]"
+RULE = "use letters, digits, `-`, `_`, `.`, no `.` at the beginning, and not `base`."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[ablations.x]\n",
+            f"{GROUP}: `variants` cannot be None: it must list one variant or more.",
+        ),
+        (
+            "[ablations.x]\nvariants = []\n",
+            f"{GROUP}: `variants` cannot be []: it must list one variant or more.",
+        ),
+        (
+            "[ablations.x]\nvariants = 'narrow'\n",
+            f"{GROUP}: `variants` cannot be 'narrow': it must list one variant or more.",
+        ),
+        (
+            "[ablations.x]\nvariants = ['narow']\n",
+            f"{GROUP}: There is no variant `narow`. Did you mean `narrow`?",
+        ),
+        (
+            "[ablations.x]\nvariants = ['narrow']\nwhy = ''\n",
+            f"{GROUP}: There is no key `why`. Known: about, variants.",
+        ),
+        (
+            "[ablations.narrow]\nvariants = ['narrow']\n",
+            "sasrec.toml: [ablations.narrow]: `narrow` is a variant already. Rename the group.",
+        ),
+        (
+            "[ablations.'a,b']\nvariants = ['narrow']\n",
+            f"sasrec.toml: [ablations.a,b]: `a,b` cannot be a name: {RULE}",
+        ),
+        (
+            "[variants.base]\nmodel.dim = 1\n",
+            f"sasrec.toml: [variants]: `base` cannot be a name: {RULE}",
+        ),
+        (
+            "[variants.'a+b']\nmodel.dim = 1\n",
+            f"sasrec.toml: [variants]: `a+b` cannot be a name: {RULE}",
+        ),
+    ],
+)
+def test_a_group_lists_variants_and_names_are_plain(read, text, message):
+    """A comma parts names on the command line, a plus joins the members of a pair."""
+    with refused(message):
+        read(NARROW + text)
 
 
 @pytest.mark.parametrize(

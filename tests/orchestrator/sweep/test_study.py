@@ -38,7 +38,7 @@ def test_a_grid_is_the_product_of_its_factors(make_study, base, kind):
         tuple(flatten(override(base, point, where=""))[f"model.{key}"] for key in KEYS)
         for point in study.points
     ]
-    assert not study.is_sampled
+    assert study.sampled is None
     assert set(values) == set(itertools.product([1, 2, 4], [1, 2]))
     assert len(values) == 6
     assert study.points[0] == {}, "the base comes first"
@@ -66,7 +66,7 @@ def test_only_a_joint_space_larger_than_the_budget_is_sampled(
     make_study, factors, kind, num_trials, is_sampled
 ):
     study = make_study(*factors, kind=kind, num_trials=num_trials)
-    assert study.is_sampled is is_sampled
+    assert study.sampled is (study if is_sampled else None)
 
 
 def test_a_points_runs_differ_in_the_seed_alone(make_study, base):
@@ -103,7 +103,7 @@ def test_points_are_told_in_few_words():
 def test_the_default_name_follows_from_the_content(make_study, base):
     def name(*factors, **fields):
         study = make_study(*(factors or (HEADS,)), **fields)
-        return default_name(study.space, study.base, study.plan())
+        return default_name("test", study.base, study.plan())
 
     assert name() == name()
     assert name(name="whatever") == name(num_trials=7) == name(), "neither changes a result"
@@ -125,9 +125,9 @@ def test_the_default_name_follows_from_the_content(make_study, base):
 
 def test_the_default_name_follows_the_code(make_study, monkeypatch):
     study = make_study(HEADS)
-    before = default_name(study.space, study.base, study.plan())
+    before = default_name("test", study.base, study.plan())
     monkeypatch.setattr(study_module, "code_digest", lambda: "another")
-    assert default_name(study.space, study.base, study.plan()) != before
+    assert default_name("test", study.base, study.plan()) != before
 
 
 def test_the_same_plan_claims_its_folder_again(make_study, tmp_path):

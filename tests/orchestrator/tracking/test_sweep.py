@@ -26,8 +26,8 @@ class Store:
     def finish(self, run, record):
         self._told("finish", run.run_id, [e.step for e in record.epochs])
 
-    def kill(self, run_id, reason):
-        self._told("kill", run_id)
+    def kill(self, key, reason):
+        self._told("kill", key)
 
     def end(self, status, summary, artifacts):
         self._told("end", status)

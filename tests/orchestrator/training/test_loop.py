@@ -5,7 +5,9 @@ import torch
 import models
 from orchestrator.config import MONITOR, content_hash
 from orchestrator.errors import ConfigError, TrialError
-from orchestrator.evaluation.evaluate import evaluate
+from orchestrator.evaluation import evaluate as module
+from orchestrator.evaluation.evaluate import evaluate, model_ranks, summary
+from orchestrator.evaluation.rank_file import read_ranks
 from orchestrator.results import run_id
 from orchestrator.training import loop
 from orchestrator.training.checkpoint import Checkpoints
@@ -29,11 +31,12 @@ def test_a_record_tells_how_the_run_went(cycle, trial, name):
     assert record.status == "finished"
     assert record.run_id == run_id(config, cycle.data_hash)
     assert record.config == config.to_json()
-    assert [epoch.step for epoch in record.epochs] == [1, 2]
+    stages = [stage.name for stage in build_model(config, cycle).stages()]
+    assert [epoch.step for epoch in record.epochs] == list(range(1, 2 * len(stages) + 1))
+    assert [epoch.stage for epoch in record.epochs[::2]] == stages
     assert tuple(heard) == record.epochs
     assert all(np.isfinite(list(epoch.loss.values())).all() for epoch in record.epochs)
     assert record.epochs[1].loss["total"] < record.epochs[0].loss["total"]
-    assert record.epochs[0].stage == build_model(config, cycle).stages()[0].name
     assert record.num_parameters == num_parameters(build_model(config, cycle))
     assert record.provenance.data == cycle.data_hash
     assert record.provenance.device == "cpu"
@@ -64,16 +67,37 @@ def test_metrics_are_those_of_the_kept_weights(cycle, trial, tmp_path):
     assert record.epochs[record.best_step - 1].valid[MONITOR] == best
 
 
-def test_the_test_split_is_scored_once_and_last(cycle, trial, monkeypatch):
+@pytest.mark.parametrize("keeps_ranks", [False, True])
+def test_the_test_split_is_scored_once(cycle, trial, monkeypatch, tmp_path, keeps_ranks):
     looks = []
 
     def watched(model, users, **options):
-        looks.append((options["prefix"], users is cycle.split.test))
-        return evaluate(model, users, **options)
+        looks.append("test" if users is cycle.split.test else "val")
+        return model_ranks(model, users, **options)
 
-    monkeypatch.setattr(loop, "evaluate", watched)
-    train(trial("sasrec", train__max_epochs=3), cycle, device="cpu")
-    assert looks == [("val", False)] * 3 + [("test", True)]
+    monkeypatch.setattr(loop, "model_ranks", watched)
+    monkeypatch.setattr(module, "model_ranks", watched)
+    path = tmp_path / "ranks.parquet" if keeps_ranks else None
+    train(trial("sasrec", train__max_epochs=3), cycle, device="cpu", ranks_to=path)
+    assert looks == ["val"] * 3 + ["test"] + ["val"] * keeps_ranks
+
+
+def test_kept_ranks_are_those_that_the_record_is_made_of(cycle, trial, tmp_path):
+    config = trial("sasrec", train__max_epochs=12, train__learning_rate=0.1, train__patience=2)
+    path = tmp_path / "ranks.parquet"
+    record = train(config, cycle, device="cpu", ranks_to=path)
+    assert record.best_step < len(record.epochs)
+    kept = read_ranks(path)
+    assert kept.users.tolist() == cycle.split.test.users.tolist()
+    for prefix, found in (("val", kept.val), ("test", kept.test)):
+        again = summary(found, cutoffs=config.evaluation.cutoffs, prefix=prefix)
+        assert again.items() <= record.metrics.items()
+
+
+def test_keeping_ranks_changes_no_record(cycle, trial, tmp_path, timeless):
+    config = trial("sasrec", train__max_epochs=2, model__dropout=0.3)
+    kept = train(config, cycle, device="cpu", ranks_to=tmp_path / "ranks.parquet")
+    assert timeless(kept) == timeless(train(config, cycle, device="cpu"))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +214,7 @@ def test_scores_that_are_no_numbers_end_the_run_with_a_sentence(cycle, two_stage
 def test_a_data_set_without_an_input_is_refused_before_training(cycle, trial, monkeypatch):
     catalogue = cycle.catalogue()
     few = models.Catalogue(catalogue.num_items, {"text": catalogue.modality("text")})
-    monkeypatch.setattr(type(cycle), "catalogue", lambda self: few)
+    monkeypatch.setattr(type(cycle), "catalogue", lambda self, controls, *, seed: few)
     rule = r"^tame on cycle: the data set has no `image` features; it has text\.$"
     with pytest.raises(ConfigError, match=rule):
         train(trial("tame"), cycle, device="cpu")

@@ -63,6 +63,12 @@ def test_a_run_of_two_stages_cut_after_any_epoch_ends_the_same(two_stages, resum
     assert len(resumed(config, cuts).epochs) == 6
 
 
+@pytest.mark.parametrize("cuts", [(1,), (3,), (4,), (1, 2, 4, 5)])
+def test_a_run_with_averaged_weights_cut_after_any_epoch_ends_the_same(two_stages, resumed, cuts):
+    config = two_stages.trial(settings={"dropout": 0.3}, average_decay=0.9)
+    assert len(resumed(config, cuts).epochs) == 6
+
+
 @pytest.mark.parametrize("cuts", [(1,), (4,), (6,), (7,), (2, 3, 7)])
 def test_a_run_that_stops_early_cut_after_any_epoch_ends_the_same(
     cycle, two_stages, scripted, tmp_path, timeless, cuts

@@ -1,0 +1,38 @@
+"""The same as the command line, from Python: a function per command, typed results.
+
+::
+
+    from orchestrator import api
+
+    result = api.sweep("tame", "heads", dataset="scientific", num_seeds=3)
+    result.table        # pandas: a row per point
+    result.figures      # the files drawn
+
+Every function raises :class:`orchestrator.errors.OrchError` with one clear sentence for what a
+user can mend. Ray and MLflow are imported by the functions that need them, not by this package.
+"""
+
+from orchestrator.api.drawing import plot
+from orchestrator.api.importing import import_data, make_planted
+from orchestrator.api.listing import datasets, models, spaces
+from orchestrator.api.pages import ui
+from orchestrator.api.results import RESULTS, AblationResult, ModelDescription, SweepResult
+from orchestrator.api.studies import ablate, sweep
+from orchestrator.api.training import train
+
+__all__ = [
+    "RESULTS",
+    "AblationResult",
+    "ModelDescription",
+    "SweepResult",
+    "ablate",
+    "datasets",
+    "import_data",
+    "make_planted",
+    "models",
+    "plot",
+    "spaces",
+    "sweep",
+    "train",
+    "ui",
+]

@@ -1,0 +1,137 @@
+"""Figures and tables of sweeps and ablations, now or from the store later."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.api.results import RESULTS
+from orchestrator.config import TrialConfig, default_trial, override
+from orchestrator.data import Dataset, dataset_names, open_dataset
+from orchestrator.errors import ConfigError, StoreError
+from orchestrator.tracking.runs import SweepInfo
+
+if TYPE_CHECKING:
+    from orchestrator.reporting.report import Report
+
+_LOG = logging.getLogger(__name__)
+
+BOUND = 0.02
+"""Part of the base's mean below which a difference does not matter."""
+
+
+def checked_bound(bound: float) -> float:
+    """A part of the base's mean.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not 0 < bound < 1:
+        raise ConfigError(f"--bound cannot be {bound:g}: it must be between 0 and 1.")
+    return bound
+
+
+def plot(
+    sweep: str,
+    *,
+    out: Path,
+    results: Path = RESULTS,
+    data_dir: Path | None = None,
+    tracking_uri: str | None = None,
+    on_problem: Callable[[str], None] | None = None,
+) -> tuple[Path, ...]:
+    """Draw the figures of a sweep or an ablation from its runs in MLflow.
+
+    Args:
+        sweep: its name.
+        out: folder to write into.
+        results: the results folder, where an ablation's ranks of users are.
+        data_dir: folder of data sets; the known ceiling of a synthetic one needs the data.
+        tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
+        on_problem: told of what the figures must do without.
+
+    Returns:
+        The files: figures as PDF and PNG, and the numbers.
+
+    Raises:
+        StoreError: there is no such sweep, or the folder cannot be written.
+    """
+    from orchestrator.tracking.mlflow import Tracker
+    from orchestrator.tracking.store import existing_uri
+
+    tracker = Tracker(existing_uri(tracking_uri, results), results)
+    info = tracker.find_sweep(sweep)
+    runs = tracker.runs_frame(sweep)
+    if info.kind == "ablation":
+        problem = on_problem or _LOG.warning
+        return draw_ablation(runs, info=info, results=results, folder=out, on_problem=problem).files
+    base = override(
+        default_trial(info.model, info.dataset), info.base, where=f"settings of {sweep}"
+    )
+    dataset = _dataset_of(info, data_dir) if info.synthetic else None
+    return draw_sweep(runs, info=info, base=base, dataset=dataset, folder=out).files
+
+
+def _dataset_of(info: SweepInfo, data_dir: Path | None) -> Dataset | None:
+    """The very data that a sweep ran on; None where they are gone or others by now."""
+    if info.dataset not in dataset_names(data_dir):
+        return None
+    dataset = open_dataset(info.dataset, data_dir)
+    return dataset if dataset.data_hash == info.data_hash else None
+
+
+def draw_sweep(
+    runs: pd.DataFrame,
+    *,
+    info: SweepInfo,
+    base: TrialConfig,
+    dataset: Dataset | None,
+    folder: Path,
+) -> "Report":
+    """A sweep's table and figure, with what the best possible ranking reaches if that is known."""
+    from orchestrator.evaluation.ceiling import ceiling
+    from orchestrator.reporting.report import report_sweep
+
+    best = None
+    if dataset is not None:
+        best = ceiling(dataset, config=base.evaluation, prefix="test")
+    return report_sweep(runs, info, folder=folder, ceiling=best)
+
+
+def draw_ablation(
+    runs: pd.DataFrame,
+    *,
+    info: SweepInfo,
+    results: Path,
+    folder: Path,
+    on_problem: Callable[[str], None],
+) -> "Report":
+    """An ablation's tables and figures; tests over users need the ranks in the results folder."""
+    from orchestrator.reporting.ablation import report_ablation
+
+    ranks, num_missing = _ranks(runs, results)
+    if num_missing:
+        on_problem(
+            f"the ranks of {num_missing} runs are not in {results / 'runs'} any more: "
+            "these are left out of the tests over users."
+        )
+    bound = BOUND if info.bound is None else info.bound
+    return report_ablation(runs, info, ranks=ranks, folder=folder, bound=bound)
+
+
+def _ranks(runs: pd.DataFrame, results: Path) -> tuple[Mapping[str, np.ndarray], int]:
+    """Test ranks of users by run id, and how many finished runs have none."""
+    from orchestrator.evaluation.rank_file import read_ranks
+    from orchestrator.sweep.objective import RANKS, run_folder
+
+    compared = runs[(runs["status"] == "finished") & (runs["phase"] != "search")]
+    found, missing = {}, 0
+    for run_id in compared["run_id"].unique():
+        try:
+            found[run_id] = read_ranks(run_folder(results, run_id) / RANKS).test
+        except StoreError:
+            missing += 1
+    return found, missing

@@ -1,0 +1,55 @@
+"""Data sets in: imported ones and made ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator import data
+from orchestrator.data import Dataset, data_folder
+from orchestrator.errors import ConfigError
+
+
+def import_data(
+    path: Path,
+    *,
+    name: str | None = None,
+    data_dir: Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Dataset:
+    """Import a data set; its layout is recognised.
+
+    Args:
+        path: the folder to read.
+        name: what to call it; by default what its layout suggests.
+        data_dir: folder of data sets; by default ``ORCH_DATA``, else the user's cache.
+        overwrite: replace a data set of that name.
+        progress: hears what is done, how much of it is done, and how much there is.
+
+    Raises:
+        DataError: the folder is no known layout, or a file in it is wrong; names file and line.
+    """
+    return data.import_dataset(
+        path, name=name, data_dir=data_dir, overwrite=overwrite, progress=progress
+    )
+
+
+def make_planted(
+    name: str,
+    *,
+    num_users: int = 600,
+    num_items: int = 400,
+    seed: int = 0,
+    overwrite: bool = False,
+    data_dir: Path | None = None,
+) -> Dataset:
+    """Make a synthetic data set whose best possible ranking is known.
+
+    Raises:
+        ConfigError: a size that no world has.
+        DataError: there is a data set of that name, or the disk refuses.
+    """
+    try:
+        config = data.PlantedConfig(num_users=num_users, num_items=num_items, seed=seed)
+    except ValueError as error:
+        raise ConfigError(f"orch data planted: {error}") from None
+    return data.make_planted(config, name=name, data_dir=data_folder(data_dir), overwrite=overwrite)

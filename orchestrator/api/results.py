@@ -1,0 +1,49 @@
+"""What the functions of :mod:`orchestrator.api` give back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from orchestrator.results import Record
+
+RESULTS = Path("results")
+"""Default folder of runs, sweeps and the tracking store, below the working directory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """One line of ``orch models``."""
+
+    name: str
+    about: str
+    """First line of the model's docstring."""
+    spaces: tuple[str, ...]
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """What a sweep left behind."""
+
+    name: str
+    """Repeating the sweep, or ``orch plot NAME``, uses it."""
+    records: tuple[Record, ...]
+    table: pd.DataFrame
+    """A row per point; see :func:`orchestrator.reporting.tables.sweep_table`."""
+    text: str
+    """The table as the command line prints it."""
+    num_reused: int
+    """Runs that were done before and not run again."""
+    figures: tuple[Path, ...]
+    tracking_uri: str
+
+    @property
+    def failed(self) -> tuple[Record, ...]:
+        """Records of the runs that failed, with their reasons."""
+        return tuple(record for record in self.records if record.status == "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationResult(SweepResult):
+    """What an ablation left behind; its table is that of :mod:`orchestrator.reporting.ablation`."""

@@ -1,0 +1,92 @@
+"""What models derive from the training part of the sequences: co-occurrence, clusters.
+
+Co-occurrence is sparse: time and memory grow with the pairs of places within the distance limit,
+never with items squared.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.sparse import coo_array, csr_array
+from torch import Tensor
+
+from models import Derived
+from orchestrator.data.interactions import Sequences
+
+MAX_PAIRS = 2**24
+"""Pairs of places held at once while co-occurrence is summed (some 400 MB)."""
+MAX_ITERATIONS = 100
+"""Rounds of k-means at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingDerived(Derived):
+    """Derived from the training parts of a data set's sequences, and from nothing else."""
+
+    sequences: Sequences
+    """Training parts alone."""
+    num_items: int
+
+    def cooccurrence(self, *, max_distance: int) -> Tensor:
+        """Summed inverse distances as a coalesced sparse tensor (DeCoRec eq. 1); kept."""
+        return _cooccurrence(self, max_distance)
+
+    def clusters(
+        self, vectors: Float[Tensor, "items width"], num_clusters: int, *, seed: int
+    ) -> Int[Tensor, " items"]:
+        """k-means by scikit-learn: k-means++ starts, Lloyd's rounds, on one thread."""
+        return _kmeans(vectors, num_clusters, seed)
+
+
+@cache
+def _cooccurrence(of: TrainingDerived, max_distance: int) -> Tensor:
+    half = inverse_distances(of.sequences, of.num_items + 1, max_distance=max_distance)
+    whole = (half + half.T).tocoo()
+    indices = torch.from_numpy(np.stack([whole.row, whole.col]).astype(np.int64))
+    values = torch.from_numpy(whole.data.astype(np.float32))
+    return torch.sparse_coo_tensor(
+        indices, values, whole.shape, is_coalesced=False, check_invariants=True
+    ).coalesce()
+
+
+def inverse_distances(sequences: Sequences, rows: int, *, max_distance: int) -> csr_array:
+    """``sum 1 / distance`` over ordered pairs of different items, the older one as the row.
+
+    Args:
+        sequences: whose pairs are counted.
+        rows: items and padding.
+        max_distance: places further apart are no pair.
+    """
+    items, users = sequences.items, sequences.users
+    total = csr_array((rows, rows), dtype=np.float64)
+    held: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    longest = int(sequences.lengths.max(initial=0))
+    for distance in range(1, min(max_distance, longest - 1) + 1):
+        pairs = (users[distance:] == users[:-distance]) & (items[distance:] != items[:-distance])
+        first, second = items[:-distance][pairs], items[distance:][pairs]
+        held.append((first, second, np.full(len(first), 1 / distance)))
+        if sum(len(first) for first, _, _ in held) > MAX_PAIRS:
+            total, held = total + _summed(held, rows), []
+    return total + _summed(held, rows) if held else total
+
+
+def _summed(held: list[tuple[np.ndarray, np.ndarray, np.ndarray]], rows: int) -> csr_array:
+    first, second, weights = (np.concatenate(parts) for parts in zip(*held, strict=True))
+    return csr_array(coo_array((weights, (first, second)), shape=(rows, rows)))
+
+
+def _kmeans(
+    vectors: Float[Tensor, "items width"], num_clusters: int, seed: int
+) -> Int[Tensor, " items"]:
+    from sklearn.cluster import KMeans  # takes seconds to import
+    from threadpoolctl import threadpool_limits
+
+    means = KMeans(
+        num_clusters, n_init=1, max_iter=MAX_ITERATIONS, random_state=seed % 2**32, copy_x=True
+    )
+    with threadpool_limits(limits=1):  # sums in another order are other clusters
+        found = means.fit_predict(vectors.detach().float().cpu().numpy())
+    return torch.from_numpy(found.astype(np.int64))

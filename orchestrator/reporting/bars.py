@@ -1,0 +1,92 @@
+"""The bar plot of an ablation: every variant's mean, its interval, and the seeds as dots."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from orchestrator.reporting.legend import describe
+from orchestrator.reporting.published import ablation_source
+from orchestrator.reporting.rows import PAPER, Rows, reach, row_panels, rows_of
+from orchestrator.reporting.style import LOOKS, style
+from orchestrator.tracking.runs import SweepInfo
+
+_BAR: dict[str, dict[str, Any]] = {
+    "fixed": {"facecolor": "#9CC9E3", "edgecolor": "#9CC9E3"},
+    "retuned": {"facecolor": "white", "edgecolor": "#5A9BC2", "hatch": "//////"},
+}
+_ROOM = 0.5
+"""Intervals are followed so far beyond everything else, in its range."""
+
+
+def bars(frame: pd.DataFrame, info: SweepInfo, *, title: str, notes: Sequence[str]) -> Figure:
+    """A panel per metric, every axis from 0; a dotted line at the base's mean. Pairs are left out.
+
+    Args:
+        frame: what :func:`~orchestrator.reporting.comparison.ablation_frame` gave.
+        info: the ablation.
+        title: what the figure is about.
+        notes: sentences to set under it.
+    """
+    shown = frame[~frame["role"].isin(["pair", "interaction"])]
+    rows = rows_of(shown)
+    with style():
+        figure, panels = row_panels(rows, frame["metric"].drop_duplicates().tolist())
+        for metric, axes in panels:
+            _draw(axes, shown[shown["metric"] == metric], rows)
+        describe(figure, title=title, handles=_handles(shown, info), notes=notes)
+    return figure
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, places: Rows) -> None:
+    inner = [0.0, *rows["mean"], *rows["published"], *(x for xs in rows["by_seed"] for x in xs)]
+    _, right = reach(inner, rows["high"].tolist(), room=_ROOM)
+    axes.set_xlim(0.0, right)
+    has_both = (rows["phase"] == "retuned").any()
+    height = 0.36 if has_both else 0.6
+    for row in rows.itertuples():
+        shift = 0.0 if not has_both else height / 2 if row.phase == "fixed" else -height / 2
+        _bar(axes, row, places.heights[str(row.variant)] + shift, height=height, right=right)
+    bases = rows.loc[(rows["role"] == "base") & (rows["phase"] == "fixed"), "mean"].dropna()
+    for mean in bases:
+        axes.axvline(mean, color=LOOKS[0].color, linestyle=":", linewidth=0.8, zorder=1)
+
+
+def _bar(axes: Axes, row: Any, at: float, *, height: float, right: float) -> None:  # noqa: ANN401
+    if math.isnan(row.mean):
+        axes.plot([0.01 * right], [at], "x", color="0.3", markersize=4)
+    axes.barh(at, row.mean, height=height, lw=0.5, zorder=2, **_BAR[row.phase])
+    axes.plot([max(row.low, 0.0), row.high], [at] * 2, color="0.15", lw=0.9, zorder=3)
+    seeds, below = list(row.by_seed), at - 0.25 * height
+    axes.plot(
+        seeds, [below] * len(seeds), "o", color=LOOKS[0].color, ms=2.4, markeredgewidth=0, zorder=4
+    )
+    axes.plot([row.published], [at], zorder=5, **PAPER)
+    if row.high > right:
+        axes.plot([0.988 * right], [at], ">", color="0.15", markersize=3.5, zorder=4)
+
+
+def _handles(shown: pd.DataFrame, info: SweepInfo) -> list[Artist]:
+    phases = [phase for phase in _BAR if (shown["phase"] == phase).any()]
+    names = {"fixed": "mean, fixed settings" if len(phases) > 1 else "mean"}
+    handles: list[Artist] = [
+        Patch(label=names.get(phase, "mean, retuned"), lw=0.5, **_BAR[phase]) for phase in phases
+    ]
+    handles += [
+        Line2D([], [], color=LOOKS[0].color, marker="o", ms=2.4, linestyle="none", label="a seed"),
+        Line2D([], [], color="0.15", lw=0.9, label="95 % over seeds"),
+        Line2D([], [], color=LOOKS[0].color, lw=0.8, linestyle=":", label="the base's mean"),
+    ]
+    if (shown["seeds"] == 0).any():
+        handles.append(
+            Line2D([], [], color="0.3", marker="x", ms=4, linestyle="none", label="no run finished")
+        )
+    if shown["published"].notna().any():
+        handles.append(Line2D([], [], label=ablation_source(info.model), **PAPER))
+    return handles

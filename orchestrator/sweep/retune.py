@@ -1,0 +1,131 @@
+"""The search that each variant of an ablation gets of its own, so that none profits from another's.
+
+A component that is switched off at settings tuned with it looks better than it is. So base and
+variants are each searched with the same number of points at the first seed, and chosen from by
+validation alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator.config import JSON, MONITOR, TrialConfig, override
+from orchestrator.errors import ConfigError, unknown
+from orchestrator.sweep.prepare import at_least_one
+from orchestrator.sweep.probe import Probe
+from orchestrator.sweep.run import StudyOutcome
+from orchestrator.sweep.space import Space, SpaceFile, check
+from orchestrator.sweep.study import Run, SpaceStudy
+from orchestrator.tracking.runs import VariantInfo
+
+DEFAULT_SPACE = "joint"
+"""The space that is searched where none is named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What each variant is searched over, and with how many points."""
+
+    space: Space
+    num_trials: int
+    inert: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Variant -> keys that change nothing with it, and why."""
+
+    def study(
+        self, variant: VariantInfo, base: TrialConfig, *, name: str, data_hash: str
+    ) -> SpaceStudy:
+        """A variant's own search: without what it sets itself, and what changes nothing with it.
+
+        Args:
+            variant: whose settings are searched.
+            base: the ablation's base.
+            name: the ablation's name.
+            data_hash: of the data set.
+
+        Raises:
+            ConfigError: the space does not fit the variant.
+        """
+        changed = {**self.space.base, **variant.changed}
+        inert = self.inert.get(variant.name, {})
+        left = {
+            key: factor
+            for key, factor in self.space.factors.items()
+            if key not in variant.changed and key not in inert
+        }
+        own = replace(self.space, factors=left, base={})
+        where = f"{own.source} with variant `{variant.name}`"
+        config = override(base, changed, where=where)
+        check(replace(own, source=where), config)
+        return SpaceStudy(
+            name=f"{name}-{variant.name}",
+            space=own,
+            base=config,
+            seeds=(0,),
+            num_trials=self.num_trials,
+            data_hash=data_hash,
+            notes=self._notes(variant, own),
+            variant=replace(variant, changed=changed),
+        )
+
+    def _notes(self, variant: VariantInfo, own: Space) -> tuple[str, ...]:
+        set_itself = [key for key in self.space.factors if key in variant.changed]
+        notes = [f"`{key}` is not searched: the variant sets it." for key in set_itself]
+        inert = self.inert.get(variant.name, {})
+        notes += [f"`{key}` is not searched: it changes nothing, {inert[key]}." for key in inert]
+        if own.size() <= self.num_trials:
+            notes.append(f"all {own.size():.0f} points that the space has here are run.")
+        return tuple(notes)
+
+    def without_inert(
+        self, variants: tuple[VariantInfo, ...], base: TrialConfig, probe: Probe
+    ) -> "Search":
+        """The search without the factors that a variant's model says to change nothing."""
+        inert = {}
+        for variant in variants:
+            told = probe.inert_settings(override(base, variant.changed, where=variant.name))
+            keys = {f"model.{name}": why for name, why in told.items()}
+            inert[variant.name] = {key: keys[key] for key in self.space.factors if key in keys}
+        return replace(self, inert=inert)
+
+    def plan(self) -> JSON:
+        """What decides the results of the searches."""
+        return {
+            "trials": self.num_trials,
+            "space": self.space.name,
+            "base": dict(self.space.base),
+            "factors": {key: vars(factor) for key, factor in self.space.factors.items()},
+            "inert": {variant: sorted(keys) for variant, keys in self.inert.items()},
+        }
+
+
+def prepare_search(
+    num_trials: int | None, space: str | None, declared: SpaceFile, *, model: str
+) -> Search | None:
+    """The search that a user asks for; None where none is.
+
+    Raises:
+        ConfigError: there is no such space, or it cannot be searched.
+    """
+    if num_trials is None:
+        if space is not None:
+            raise ConfigError("--retune-space: nothing is searched without --retune N. Add it.")
+        return None
+    at_least_one("--retune", num_trials)
+    name = space or DEFAULT_SPACE
+    if name not in declared.spaces:
+        option = "--retune-space" if space else "--retune"
+        raise ConfigError(f"{option}: {unknown(f'space of {model}', name, declared.spaces)}")
+    found = declared.spaces[name]
+    if found.kind != "joint":
+        raise ConfigError(
+            f"--retune-space cannot be {name}: it is a {found.kind} space. Name a joint one."
+        )
+    return Search(space=found, num_trials=num_trials)
+
+
+def best(outcome: StudyOutcome) -> Run | None:
+    """The run of a search with the highest validation NDCG@10; None where none finished."""
+    finished = [(run, record) for run, record in outcome.ended if record.status == "finished"]
+    if not finished:
+        return None
+    chosen, _ = max(finished, key=lambda pair: (pair[1].metrics[MONITOR], pair[0].run_id))
+    return chosen

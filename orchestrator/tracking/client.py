@@ -1,0 +1,152 @@
+"""MLflow's client and its errors; the only file that imports MLflow, which takes seconds."""
+
+import logging
+import os
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from orchestrator.errors import StoreError
+from orchestrator.tracking.store import check, creation_lock, database, shown
+from orchestrator.tracking.tags import parts
+
+_QUIET = {
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a dead server must not hold training for minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
+"""MLflow's own settings, where the user has not chosen others."""
+
+_PAGE = 1000
+_METRICS_PER_CALL = 1000
+_ENTRIES_PER_CALL = 100
+
+
+@cache
+def library() -> ModuleType:
+    """MLflow, with its logs and its libraries' warnings kept from the user's terminal."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.entities
+        import mlflow.store.tracking.sqlalchemy_store
+        import mlflow.tracking
+    for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    return mlflow
+
+
+def connect(uri: str) -> Any:  # noqa: ANN401 - MLflow's client
+    """A client of the store, which is made if it is a file that is not there."""
+    check(uri)
+    with creation_lock(uri), store_errors(uri), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return library().tracking.MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Turn everything that a failing store raises into :class:`StoreError`."""
+    try:
+        yield
+    except _failures() as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        place = database(uri) or shown(uri)
+        raise StoreError(
+            f"{place}: the tracking store failed ({reason}). Check that it can be written, "
+            "or choose another by MLFLOW_TRACKING_URI."
+        ) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    import sqlalchemy.exc
+
+    return (
+        library().exceptions.MlflowException,
+        sqlalchemy.exc.SQLAlchemyError,
+        OSError,  # artifacts, and requests' exceptions
+        ImportError,  # a driver or cloud library that the URI needs
+    )
+
+
+def experiment(client: Any, uri: str, name: str, location: str | None) -> str:  # noqa: ANN401
+    """Id of an experiment, made or restored if need be."""
+    with creation_lock(uri):
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            return str(client.create_experiment(name, artifact_location=location))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _paged(call: Callable[..., Any], **arguments: object) -> list[Any]:
+    found: list[Any] = []
+    token = None
+    while True:
+        page = call(max_results=_PAGE, page_token=token, **arguments)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def search(client: Any, experiments: list[str], filter_string: str) -> list[Any]:  # noqa: ANN401
+    """Runs that are not deleted, newest first."""
+    if not experiments:
+        return []
+    return _paged(
+        client.search_runs,
+        experiment_ids=experiments,
+        filter_string=filter_string,
+        order_by=["attributes.start_time DESC"],
+    )
+
+
+def experiments(client: Any) -> list[str]:  # noqa: ANN401
+    """Ids of all experiments."""
+    return [found.experiment_id for found in _paged(client.search_experiments)]
+
+
+def running_here(client: Any) -> list[Any]:  # noqa: ANN401
+    """Runs of all sweeps that a process of this machine is said to be running."""
+    ours = f"attributes.status = 'RUNNING' and tags.`orch.host` = '{socket.gethostname()}'"
+    return search(client, experiments(client), ours)
+
+
+def below(client: Any, run: Any) -> list[Any]:  # noqa: ANN401
+    """Runs whose parent is this one, oldest first."""
+    ours = f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    return search(client, [run.info.experiment_id], ours)[::-1]
+
+
+def log_metrics(client: Any, identity: str, figures: Iterable[tuple[str, float, int]]) -> None:  # noqa: ANN401
+    """Add figures to a run: name, value and step of each."""
+    now = int(time.time() * 1000)
+    make = library().entities.Metric
+    for part in parts(figures, _METRICS_PER_CALL):
+        metrics = [make(name, float(value), now, step) for name, value, step in part]
+        client.log_batch(identity, metrics=metrics)
+
+
+def log_tags(client: Any, identity: str, tags: Mapping[str, str]) -> None:  # noqa: ANN401
+    """Set tags of a run."""
+    make = library().entities.RunTag
+    for part in parts(tags.items(), _ENTRIES_PER_CALL):
+        client.log_batch(identity, tags=[make(key, value) for key, value in part])
+
+
+def log_params(client: Any, run: Any, params: Mapping[str, str]) -> None:  # noqa: ANN401
+    """Add the settings that a run does not have yet: MLflow never changes one."""
+    make = library().entities.Param
+    new = [item for item in params.items() if item[0] not in run.data.params]
+    for part in parts(new, _ENTRIES_PER_CALL):
+        client.log_batch(run.info.run_id, params=[make(key, value) for key, value in part])

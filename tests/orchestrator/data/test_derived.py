@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import torch
+
+from orchestrator.data import derived, open_dataset
+from orchestrator.data.derived import TrainingDerived, inverse_distances
+from orchestrator.data.interactions import sequences_of
+
+SEQUENCES = sequences_of([[1, 2, 3], [2, 1], [4], [1, 5, 1, 2]])
+
+
+def dense(max_distance=50, sequences=SEQUENCES, num_items=6):
+    return TrainingDerived(sequences, num_items).cooccurrence(max_distance=max_distance).to_dense()
+
+
+def test_cooccurrence_sums_inverse_distances_over_users_and_pairs():
+    found = dense()
+    assert found[1, 2] == 1 + 1 + 1 / 3 + 1  # two users side by side; in the last, 3 apart and 1
+    assert found[1, 3] == 1 / 2
+    assert found[2, 3] == 1
+    assert found[1, 5] == 1 + 1
+    assert found[2, 5] == 1 / 2
+
+
+def test_cooccurrence_is_symmetric_without_self_pairs_and_without_padding():
+    found = dense()
+    assert torch.equal(found, found.T)
+    assert not found.diagonal().any()  # 1 stands twice in the last sequence
+    assert not found[0].any()
+    assert not found[4].any()
+    assert not found[6].any()
+
+
+def test_pairs_beyond_the_distance_limit_do_not_count():
+    assert dense(max_distance=1)[1, 3] == 0
+    assert dense(max_distance=2)[1, 2] == 1 + 1 + 1
+
+
+def test_chunks_of_pairs_sum_to_the_same(monkeypatch):
+    generator = np.random.default_rng(0)
+    lists = [generator.integers(1, 30, size=length).tolist() for length in (40, 3, 1, 17)]
+    whole = inverse_distances(sequences_of(lists), 31, max_distance=20)
+    monkeypatch.setattr(derived, "MAX_PAIRS", 10)
+    parts = inverse_distances(sequences_of(lists), 31, max_distance=20)
+    np.testing.assert_allclose(parts.toarray(), whole.toarray(), rtol=1e-12)
+
+
+def test_cooccurrence_equals_a_plain_count_over_all_pairs():
+    generator = np.random.default_rng(1)
+    lists = [generator.integers(1, 12, size=length).tolist() for length in (9, 2, 14)]
+    expected = np.zeros((13, 13))
+    for items in lists:
+        for i, one in enumerate(items):
+            for j, other in enumerate(items):
+                if i != j and one != other:
+                    expected[one, other] += 1 / abs(i - j)
+    found = dense(sequences=sequences_of(lists), num_items=12)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+
+
+def test_no_sequence_of_two_items_gives_an_empty_matrix():
+    found = TrainingDerived(sequences_of([[1], [2]]), 3).cooccurrence(max_distance=5)
+    assert found.shape == (4, 4)
+    assert found._nnz() == 0
+
+
+def test_held_out_items_occur_with_nothing(data_dir):
+    dataset = open_dataset("tiny", data_dir)
+    split = dataset.split
+    trained = set(split.train.items.tolist())
+    found = dataset.derived.cooccurrence(max_distance=50).to_dense()
+    only_held_out = sorted(set(range(1, dataset.num_items + 1)) - trained)
+    assert not found[only_held_out].any()
+    expected = inverse_distances(split.train, dataset.num_items + 1, max_distance=50).toarray()
+    np.testing.assert_allclose(found.numpy(), expected + expected.T, rtol=1e-6)
+
+
+def test_clusters_find_groups_that_lie_apart():
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    vectors = torch.cat([c + 0.1 * torch.randn(5, 2, generator=generator) for c in centres])
+    found = TrainingDerived(SEQUENCES, 15).clusters(vectors, 3, seed=0)
+    groups = found.view(3, 5)
+    assert (groups == groups[:, :1]).all()
+    assert sorted(groups[:, 0].tolist()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", [0, 2**40 + 3])
+def test_equal_seeds_give_equal_clusters_and_other_seeds_others(seed):
+    vectors = torch.randn(60, 4, generator=torch.Generator().manual_seed(1))
+    of = TrainingDerived(SEQUENCES, 60)
+    assert torch.equal(of.clusters(vectors, 8, seed=seed), of.clusters(vectors, 8, seed=seed))
+    assert not torch.equal(of.clusters(vectors, 8, seed=seed), of.clusters(vectors, 8, seed=7))
