@@ -8,35 +8,40 @@
 
 The model, its loss over the whole catalogue, the optimiser, the targets per step, the threads and
 the process are the same; only the batches differ. The ways take turns epoch by epoch, so that
-whatever else the machine does slows all of them, and their medians are compared.
+whatever else the machine does slows all of them, and their medians are compared; where it does
+much else, ``--clock cpu`` counts the processor's seconds instead. Of a model with several stages
+it is the first that is trained. Settings are those chosen for the data set in the model's file.
 
     python benchmarks/training.py --data-dir DIR --threads 1 --epochs 5 --out training.csv
 
 Before anything is timed, all ways give the loss and gradients of the same samples without dropout:
-equal, since they are ways of computing one objective.
+equal, since they are ways of computing one objective. At the end each way's model is validated;
+ours is trained at further seeds too, which tells how much of a difference is chance.
 """
 
 import argparse
 import csv
+import dataclasses
 import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import Batch, Group, History, Recommender
-from orchestrator.config import TrialConfig, default_trial, override
+from orchestrator.config import MONITOR, TrialConfig, override, parse_assignment
 from orchestrator.data import Dataset, Sequences, open_dataset
 from orchestrator.data.batches import TrainingBatches, windows
 from orchestrator.data.interactions import bounds
 from orchestrator.evaluation.evaluate import evaluate
+from orchestrator.sweep.space import base_trial
 from orchestrator.training.loop import build_model
 from orchestrator.training.optim import optimizer
 from orchestrator.training.seeding import derive, reproducible
@@ -44,9 +49,12 @@ from orchestrator.training.seeding import derive, reproducible
 PHASES = ("batching", "catalogue", "encoder", "loss", "backward", "optimiser")
 """Of one step, in order. ``catalogue`` (item representations), ``encoder`` (histories) and ``loss``
 (the rest of the model's loss, mostly logits and softmax) are the forward pass."""
-METHODS = {"encode": "encoder", "encode_items": "catalogue"}
+METHODS = {"encode": "encoder", "encode_items": "catalogue", "tables": "catalogue"}
 """Model's method -> phase that its time belongs to; the rest of ``loss`` is the loss."""
+MODELS = ("sasrec", "tame", "decorec")
 WAYS = ("ours", "prefixes", "common")
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+"""Seconds that pass, or seconds that this process computes, all threads together."""
 
 _Result = TypeVar("_Result")
 
@@ -106,7 +114,8 @@ def batches_of(
 class Stopwatch:
     """Seconds spent in each phase; a phase within another stops the outer one's clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self._phase: str | None = None
         self._since = 0.0
@@ -121,7 +130,7 @@ class Stopwatch:
             self._switch(outer)
 
     def _switch(self, name: str | None) -> str | None:
-        now, before = time.perf_counter(), self._phase
+        now, before = self._clock(), self._phase
         if before is not None:
             self.seconds[before] += now - self._since
         self._phase, self._since = name, now
@@ -132,11 +141,36 @@ class Stopwatch:
 class Contender:
     """A model that is trained one way, and what its epochs took."""
 
+    config: TrialConfig
     model: Recommender
     batches: Batches
     adam: torch.optim.Optimizer
     epochs: list[dict[str, float]] = field(default_factory=list)
     """Seconds per phase, an entry per timed epoch."""
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Loss of a batch in the precision of the settings."""
+        half = self.config.train.precision == "bf16"
+        with torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
+            return self.model.loss(batch).total
+
+    def step(self) -> None:
+        """Update the weights, with clipped gradients where the settings say so."""
+        limit = self.config.train.clip_norm
+        if limit:
+            nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        self.adam.step()
+
+    def quality(self, dataset: Dataset) -> float:
+        """Validation NDCG@10 as it is trained now."""
+        return evaluate(
+            self.model,
+            dataset.split.valid,
+            config=self.config.evaluation,
+            max_length=self.config.settings.max_length,
+            device=torch.device("cpu"),
+            prefix="val",
+        )[MONITOR]
 
     def seconds(self) -> list[float]:
         """Of each timed epoch."""
@@ -152,23 +186,24 @@ def contender(way: str, config: TrialConfig, dataset: Dataset) -> Contender:
     model = build_model(config, dataset).train()
     size = config.train.batch_targets
     batches = batches_of(way, model, dataset.split.train, batch_targets=size)
-    return Contender(model, batches, optimizer(model, model.stages()[0], config.train))
+    return Contender(config, model, batches, optimizer(model, model.stages()[0], config.train))
 
 
-def one_epoch(of: Contender, number: int) -> dict[str, float]:
-    """Train for an epoch; returns the seconds of each phase."""
-    watch = Stopwatch()
-    torch.manual_seed(derive(0, "epoch", number))
+def one_epoch(of: Contender, number: int, *, clock: str = "wall") -> dict[str, float]:
+    """Train for an epoch of the first stage; returns the seconds of each phase."""
+    watch, seed = Stopwatch(CLOCKS[clock]), of.config.seed
+    torch.manual_seed(derive(seed, "epoch", number))
+    of.model.train()
     of.model.start_epoch(of.model.stages()[0], number)
     with _watched(of.model, watch), watch.phase("batching"):
-        for batch in of.batches.epoch(derive(0, "order", number)):
+        for batch in of.batches.epoch(derive(seed, "order", number)):
             with watch.phase("loss"):
-                loss = of.model.loss(batch).total
+                loss = of.loss(batch)
             with watch.phase("backward"):
                 of.adam.zero_grad(set_to_none=True)
                 loss.backward()
             with watch.phase("optimiser"):
-                of.adam.step()
+                of.step()
     return watch.seconds
 
 
@@ -211,7 +246,8 @@ def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
     are shorter than a prefix's.
     """
     plain = override(config, {"model.dropout": 0.0}, where="agreement")
-    model = build_model(plain, dataset)
+    model = build_model(plain, dataset).train()
+    model.start_epoch(model.stages()[0], 1)
     some = _short_sequences(
         dataset.split.train, max_length=model.config.max_length, wanted=config.train.batch_targets
     )
@@ -253,6 +289,10 @@ class Comparison:
     model: str
     contenders: dict[str, Contender]
     agreement: Agreement
+    qualities: dict[str, float]
+    """Way -> validation NDCG@10 after all epochs."""
+    spread: list[float]
+    """The same of ours at several seeds, of which the first is the contenders'."""
     evaluation: float
     """Seconds of one validation, which is the same for all ways."""
 
@@ -275,44 +315,55 @@ class Comparison:
             "slowest": round(max(seconds), 4),
             "ratio": round(self.ratio(way), 2),
             **{phase: round(of.share(phase), 4) for phase in PHASES},
+            MONITOR: round(self.qualities[way], 5),
+            "ours_at_seeds": " ".join(f"{quality:.5f}" for quality in self.spread),
             "evaluation_seconds": round(self.evaluation, 4),
         }
 
 
-def compare(config: TrialConfig, dataset: Dataset, *, epochs: int) -> Comparison:
-    """Train all ways in turns: a warm-up epoch each, then ``epochs`` timed ones each."""
+def compare(
+    config: TrialConfig, dataset: Dataset, *, epochs: int, seeds: int = 1, clock: str = "wall"
+) -> Comparison:
+    """Train all ways in turns: a warm-up epoch each, then ``epochs`` timed ones each.
+
+    Args:
+        config: the model's settings.
+        dataset: what it is trained on.
+        epochs: timed epochs of each way.
+        seeds: how many seeds ours is trained at, for the spread of its quality.
+        clock: one of ``CLOCKS``.
+    """
     with reproducible(torch.device("cpu")):
         agreed = agreement(config, dataset)
         contenders = {way: contender(way, config, dataset) for way in WAYS}
         for number in range(epochs + 1):
             for of in contenders.values():
-                seconds = one_epoch(of, number + 1)
+                seconds = one_epoch(of, number + 1, clock=clock)
                 if number:
                     of.epochs.append(seconds)
-        evaluation = _evaluation_seconds(contenders["ours"].model, config, dataset)
-    return Comparison(config.model, contenders, agreed, evaluation)
+        started = CLOCKS[clock]()
+        ours = contenders["ours"].quality(dataset)
+        evaluation = CLOCKS[clock]() - started
+        qualities = {way: of.quality(dataset) for way, of in contenders.items()}
+        others = [_quality_at(seed, config, dataset, epochs + 1) for seed in range(1, seeds)]
+    return Comparison(config.model, contenders, agreed, qualities, [ours, *others], evaluation)
 
 
-def _evaluation_seconds(model: Recommender, config: TrialConfig, dataset: Dataset) -> float:
-    started = time.perf_counter()
-    evaluate(
-        model,
-        dataset.split.valid,
-        config=config.evaluation,
-        max_length=config.settings.max_length,
-        device=torch.device("cpu"),
-        prefix="val",
-    )
-    return time.perf_counter() - started
+def _quality_at(shift: int, config: TrialConfig, dataset: Dataset, epochs: int) -> float:
+    """Validation NDCG@10 of ours at another seed."""
+    of = contender("ours", dataclasses.replace(config, seed=config.seed + shift), dataset)
+    for number in range(epochs):
+        one_epoch(of, number + 1)
+    return of.quality(dataset)
 
 
-def conditions(dataset: Dataset, *, epochs: int) -> str:
+def conditions(dataset: Dataset, *, epochs: int, clock: str) -> str:
     """What the numbers depend on, apart from the code."""
     counts = dataset.manifest.counts
     return (
         f"{dataset.name}: {counts.items:,} items, {counts.training_targets:,} targets per epoch. "
         f"{torch.get_num_threads()} thread(s) of {os.cpu_count()} cores, torch "
-        f"{torch.__version__}, median (fastest-slowest) of {epochs} epochs."
+        f"{torch.__version__}, median (fastest-slowest) of {epochs} epochs, {clock} clock."
     )
 
 
@@ -324,7 +375,7 @@ def show(comparison: Comparison) -> None:
         f"\n{comparison.model}: loss of the same {agreed.num_targets:,} targets: {told}; "
         f"gradients differ by {agreed.gradient_gap:.0e} of the largest."
     )
-    print(f"One validation takes {comparison.evaluation:.2f} s.")
+    print(f"One validation takes {comparison.evaluation:.2f} s. {_quality(comparison)}")
     print(f"{'way':9}{'s/epoch':>10}{'(spread)':>18}{'ratio':>8}", end="")
     print("".join(f"{phase:>11}" for phase in PHASES))
     for row in comparison.rows():
@@ -333,10 +384,22 @@ def show(comparison: Comparison) -> None:
         print("".join(f"{row[phase]:>11.0%}" for phase in PHASES))
 
 
-def write(file: TextIO, comparisons: Sequence[Comparison], dataset: str) -> None:
+def _quality(comparison: Comparison) -> str:
+    """How good each way's model became, and how far seeds alone move it."""
+    told = ", ".join(f"{way} {value:.4f}" for way, value in comparison.qualities.items())
+    spread = comparison.spread
+    seeds = f"{min(spread):.4f}-{max(spread):.4f}, mean {statistics.mean(spread):.4f}"
+    return f"{MONITOR} after all epochs: {told}; ours at {len(spread)} seed(s): {seeds}."
+
+
+def write(
+    file: TextIO, comparisons: Sequence[Comparison], dataset: str, *, epochs: int, clock: str
+) -> None:
     """All rows with their conditions as CSV."""
     about = {
         "dataset": dataset,
+        "timed_epochs": epochs,
+        "clock": clock,
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "torch": torch.__version__,
@@ -349,11 +412,16 @@ def write(file: TextIO, comparisons: Sequence[Comparison], dataset: str) -> None
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--models", nargs="+", default=["sasrec", "tame"], metavar="NAME")
+    parser.add_argument(
+        "--models", nargs="+", default=["sasrec", "tame", "decorec"], metavar="NAME"
+    )
     parser.add_argument("--dataset", default="scientific", metavar="NAME")
     parser.add_argument("--data-dir", type=Path, help="default: ORCH_DATA, else the user's cache")
     parser.add_argument("--epochs", type=int, default=5, help="timed epochs of each way")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3, help="of ours, for the quality's spread")
+    parser.add_argument("--clock", choices=list(CLOCKS), default="wall")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings")
     parser.add_argument("--out", type=Path, metavar="FILE.csv")
     return parser.parse_args(arguments)
 
@@ -363,15 +431,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     torch.set_num_threads(options.threads)
     dataset = open_dataset(options.dataset, options.data_dir)
-    print(conditions(dataset, epochs=options.epochs))
+    print(conditions(dataset, epochs=options.epochs, clock=options.clock))
     comparisons = []
     for name in options.models:
-        found = compare(default_trial(name, dataset.name), dataset, epochs=options.epochs)
+        found = _compared(name, dataset, options)
         show(found)
         comparisons.append(found)
     if options.out is not None:
         with options.out.open("w", newline="") as file:
-            write(file, comparisons, dataset.name)
+            write(file, comparisons, dataset.name, epochs=options.epochs, clock=options.clock)
+
+
+def _compared(model: str, dataset: Dataset, options: argparse.Namespace) -> Comparison:
+    settings = dict(map(parse_assignment, options.settings))
+    config = override(base_trial(model, dataset.name), settings, where="--set")
+    return compare(config, dataset, epochs=options.epochs, seeds=options.seeds, clock=options.clock)
 
 
 if __name__ == "__main__":

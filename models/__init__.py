@@ -3,6 +3,7 @@
 from models._interface import (
     Batch,
     Catalogue,
+    Clustered,
     Config,
     Derived,
     Group,
@@ -19,6 +20,7 @@ from models._registry import find, names
 __all__ = [
     "Batch",
     "Catalogue",
+    "Clustered",
     "Config",
     "Derived",
     "Group",

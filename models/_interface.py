@@ -191,6 +191,16 @@ class Config:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Clustered:
+    """A catalogue's items without and with what a model adds for their cluster."""
+
+    clusters: Int[Tensor, " items"]
+    """Each item's cluster, counted from 0."""
+    before: Float[Tensor, "items dim"]
+    after: Float[Tensor, "items dim"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One phase of a model's training: data for the loop, not a trainer."""
 
@@ -242,6 +252,10 @@ class Recommender(nn.Module, ABC):
     def part_loss(self, batch: Batch, part: str) -> Loss:
         """Loss with one part alone feeding the shared parameters, for diagnostics."""
         raise NotImplementedError(f"{type(self).__name__} has no part `{part}`")
+
+    def clustered(self) -> Mapping[str, Clustered]:
+        """By what the clusters were made of; empty where the model has no clusters of items."""
+        return {}
 
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from models._interface import (
     Batch,
     Catalogue,
+    Clustered,
     History,
     Items,
     Loss,
@@ -361,6 +362,21 @@ class DeCoRec(Recommender):
     def part_loss(self, batch: Batch, part: str) -> Loss:
         """The loss where items are their ids and interests alone, or their features alone."""
         return self._loss(batch, self.tables((part,)))
+
+    def clustered(self) -> Mapping[str, Clustered]:
+        """Items of each modality without and with the embedding of their interest cluster."""
+        if not self.has_ids:
+            return {}
+        after = self.tables()
+        return {
+            name: Clustered(
+                clusters=interest.clusters[1:] - 1,
+                before=(after[name] - interest())[1:],
+                after=after[name][1:],
+            )
+            for name, interest in self.interests.items()
+            if isinstance(interest, Interest)
+        }
 
     def loss(self, batch: Batch) -> Loss:
         """Retrieval of the next item by every source's state, summed (eq. 15)."""

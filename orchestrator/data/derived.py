@@ -1,7 +1,9 @@
 """What models derive from the training part of the sequences: co-occurrence, clusters.
 
 Co-occurrence is sparse: time and memory grow with the pairs of places within the distance limit,
-never with items squared.
+never with items squared. k-means takes items x clusters x width in each round, so that clusters in
+a fixed share of the items do grow with items squared; beyond ``MAX_PRODUCTS`` it is refused.
+``benchmarks/scaling.py`` measures both.
 """
 
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ MAX_PAIRS = 2**24
 """Pairs of places held at once while co-occurrence is summed (some 400 MB)."""
 MAX_ITERATIONS = 100
 """Rounds of k-means at most."""
+MAX_PRODUCTS = 2**40
+"""Items x clusters x width of a k-means at most: about an hour on one core (6e10 took minutes)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +41,31 @@ class TrainingDerived(Derived):
     def clusters(
         self, vectors: Float[Tensor, "items width"], num_clusters: int, *, seed: int
     ) -> Int[Tensor, " items"]:
-        """k-means by scikit-learn: k-means++ starts, Lloyd's rounds, on one thread."""
+        """k-means by scikit-learn: k-means++ starts, Lloyd's rounds, on one thread.
+
+        Raises:
+            ValueError: it would take more than ``MAX_PRODUCTS`` products a round.
+        """
+        _require_feasible(vectors, num_clusters)
         return _kmeans(vectors, num_clusters, seed)
 
 
 @cache
 def _cooccurrence(of: TrainingDerived, max_distance: int) -> Tensor:
     half = inverse_distances(of.sequences, of.num_items + 1, max_distance=max_distance)
-    whole = (half + half.T).tocoo()
-    indices = torch.from_numpy(np.stack([whole.row, whole.col]).astype(np.int64))
-    values = torch.from_numpy(whole.data.astype(np.float32))
+    whole = half + half.T
+    del half  # its memory is wanted
+    whole.sort_indices()
+    indices = np.empty((2, whole.nnz), dtype=np.int64)
+    indices[0] = np.repeat(np.arange(whole.shape[0]), np.diff(whole.indptr))
+    indices[1] = whole.indices
     return torch.sparse_coo_tensor(
-        indices, values, whole.shape, is_coalesced=False, check_invariants=True
-    ).coalesce()
+        torch.from_numpy(indices),
+        torch.from_numpy(whole.data.astype(np.float32)),
+        whole.shape,
+        is_coalesced=True,  # rows in order and columns in order within them
+        check_invariants=True,
+    )
 
 
 def inverse_distances(sequences: Sequences, rows: int, *, max_distance: int) -> csr_array:
@@ -76,6 +92,16 @@ def inverse_distances(sequences: Sequences, rows: int, *, max_distance: int) -> 
 def _summed(held: list[tuple[np.ndarray, np.ndarray, np.ndarray]], rows: int) -> csr_array:
     first, second, weights = (np.concatenate(parts) for parts in zip(*held, strict=True))
     return csr_array(coo_array((weights, (first, second)), shape=(rows, rows)))
+
+
+def _require_feasible(vectors: Float[Tensor, "items width"], num_clusters: int) -> None:
+    most = MAX_PRODUCTS // max(1, vectors.numel())
+    if num_clusters > most:
+        items, width = vectors.shape
+        raise ValueError(
+            f"k-means of {items:,} items of width {width} into {num_clusters:,} clusters would "
+            f"take hours. Set `model.num_clusters` to {most:,} or less."
+        )
 
 
 def _kmeans(

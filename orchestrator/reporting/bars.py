@@ -47,7 +47,7 @@ def bars(frame: pd.DataFrame, info: SweepInfo, *, title: str, notes: Sequence[st
 def _draw(axes: Axes, rows: pd.DataFrame, places: Rows) -> None:
     inner = [0.0, *rows["mean"], *rows["published"], *(x for xs in rows["by_seed"] for x in xs)]
     _, right = reach(inner, rows["high"].tolist(), room=_ROOM)
-    axes.set_xlim(0.0, right)
+    axes.set_xlim(0.0, right or 1.0)  # 0 where no run has finished
     has_both = (rows["phase"] == "retuned").any()
     height = 0.36 if has_both else 0.6
     for row in rows.itertuples():

@@ -59,14 +59,15 @@ def footprint(model: Recommender, batch: Batch, config: TrainConfig, *, seed: in
     """
     with reproducible(torch.device("cpu")):
         torch.manual_seed(seed)
-        _train(model, batch, config)
+        train_briefly(model, batch, config)
         with torch.no_grad():
             scores = tuple(model.scores(_first(group.history)) for group in batch.groups)
     shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
     return Footprint(shapes, scores)
 
 
-def _train(model: Recommender, batch: Batch, config: TrainConfig) -> None:
+def train_briefly(model: Recommender, batch: Batch, config: TrainConfig) -> Recommender:
+    """Take :data:`STEPS` steps of each stage on one batch; the model ends in evaluation mode."""
     model.train()
     for stage in model.stages():
         adam = optimizer(model, stage, config)
@@ -75,7 +76,7 @@ def _train(model: Recommender, batch: Batch, config: TrainConfig) -> None:
             adam.zero_grad(set_to_none=True)
             model.loss(batch).total.backward()
             adam.step()
-    model.eval()
+    return model.eval()
 
 
 def _first(history: History) -> History:

@@ -108,7 +108,9 @@ def _sort(study: Study, known: tuple[Trial, ...], options: Options) -> _Sorted:
     found = _Sorted()
     runs = [run for trial in known for run in study.runs_of(trial)]
     stages = {first_stage_id(run.config, study.data_hash) for run in runs}
-    order = {run.key: (run.run_id not in stages, study.seeds.index(run.config.seed)) for run in runs}
+    order = {
+        run.key: (run.run_id not in stages, study.seeds.index(run.config.seed)) for run in runs
+    }
     for run in sorted(runs, key=lambda run: order[run.key]):
         record = finished_record(options.results, run.run_id)
         if record is not None:

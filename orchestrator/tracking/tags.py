@@ -23,6 +23,8 @@ TAG_LENGTH = 5000
 """Characters per tag on every store."""
 NOTE_LENGTH = 8000
 """Characters of a run's note."""
+NAME_LENGTH = 250
+"""Characters of a run's name; a server's database refuses longer ones."""
 SECONDS = "epoch/seconds"
 """Logged last in every epoch, so that its steps are the epochs that are complete."""
 

@@ -19,6 +19,7 @@ from orchestrator.tracking.names import param_text
 from orchestrator.tracking.runs import BASE, RunInfo, SweepInfo, SweepStatus, VariantInfo, run_key
 from orchestrator.tracking.store import is_server
 from orchestrator.tracking.tags import (
+    NAME_LENGTH,
     NOTE_LENGTH,
     SECONDS,
     TAG_LENGTH,
@@ -159,7 +160,7 @@ class SweepStore:
         listed = {variant.name: variant for variant in self._info.variants}
         variant = listed.get(name, VariantInfo(name=name, changed={}))
         tags = {"mlflow.parentRunId": self._parent.info.run_id, "orch.role": "variant"}
-        run = self._client.create_run(self._experiment, tags=tags, run_name=name)
+        run = self._client.create_run(self._experiment, tags=tags, run_name=cut(name, NAME_LENGTH))
         self._tag(run.info.run_id, variant_tags(self._info, variant))
         params = {key: param_text(value) for key, value in variant.changed.items()}
         log_params(self._client, run, params)
@@ -179,9 +180,8 @@ class SweepStore:
             "orch.run_id": run.run_id,
             "orch.role": "run",
         }
-        return self._client.create_run(
-            self._experiment, tags={**tags, **identity}, run_name=run.name
-        )
+        name = cut(run.name, NAME_LENGTH)
+        return self._client.create_run(self._experiment, tags={**tags, **identity}, run_name=name)
 
     def _supersede(self, run: RunInfo) -> None:
         """A search may choose other settings than it did before more of its runs finished."""

@@ -1,5 +1,7 @@
 """A tiny catalogue with everything that real ones have: uneven tokens, missing features, fp16."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ import models
 from models import Catalogue, History, Modality, TokenFeatures
 from orchestrator.config import default_trial, override
 from orchestrator.data.batches import TrainingBatches
+from orchestrator.data.controls import control
 from orchestrator.data.derived import TrainingDerived
 from orchestrator.data.interactions import sequences_of
 from orchestrator.sweep.space import read_spaces
@@ -55,9 +58,11 @@ def build(catalogue):
         small = {"dim": 16, "max_length": MAX_LENGTH, "dropout": 0.0, **settings}
         values = {f"model.{key}": value for key, value in small.items()}
         values |= read_spaces(name).variants[variant] if variant else {}
-        config = override(default_trial(name, "tiny"), values, where="test").settings
+        config = override(default_trial(name, "tiny"), values, where="test")
+        controlled = control(of.modalities, config.data, seed=0)
         torch.manual_seed(seed)
-        return models.find(name)(config, of).eval()
+        given = dataclasses.replace(of, modalities=controlled)
+        return models.find(name)(config.settings, given).eval()
 
     return make
 

@@ -307,3 +307,28 @@ def test_a_history_of_one_item_and_no_history_beside_it_agree(build):
     padded = model.scores(History(torch.tensor([[0, 0, 5], [3, 4, 5]])))
     torch.testing.assert_close(padded[:1], one)
     assert Batch((Group(History(torch.tensor([[5]])), torch.tensor([[6]])),)).targets() == 6
+
+
+def test_both_parts_take_part_only_in_stage_2(build):
+    model = build("decorec")
+    stages = {stage.name: stage for stage in model.stages()}
+    assert set(model.parts()) == {"id", "modality"}
+    model.start_epoch(stages["modality"], 1)
+    assert model.parts() == {}
+    model.start_epoch(stages["fusion"], 1)
+    assert set(model.parts()) == {"id", "modality"}
+
+
+def test_clustered_items_differ_by_their_interest(build):
+    model = build("decorec", num_clusters=3)
+    with torch.no_grad():
+        for table in (interest.table for interest in model.interests.values()):
+            table.weight.normal_()
+        found, tables = model.clustered(), model.tables()
+        for name, interest in model.interests.items():
+            assert torch.equal(found[name].clusters + 1, interest.clusters[1:])
+            assert torch.equal(found[name].after, tables[name][1:])
+            torch.testing.assert_close(found[name].after - found[name].before, interest()[1:])
+    model.start_epoch(model.stages()[0], 1)
+    assert model.clustered() == {}
+    assert build("decorec", use_clusters=False).clustered() == {}

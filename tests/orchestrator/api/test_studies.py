@@ -65,13 +65,13 @@ def test_the_store_says_what_the_files_say(swept, place):
     assert kept == {path.name for path in swept.figures}
 
 
-def test_the_same_sweep_again_runs_nothing(swept, place):
+def test_the_same_sweep_again_runs_nothing(swept, place, small):
     again = api.sweep(
         "sasrec",
         "heads",
         dataset="tiny",
         num_seeds=2,
-        overrides=SMALL,
+        overrides=small,
         executor="local",
         results=place / "results",
         data_dir=place / "data",

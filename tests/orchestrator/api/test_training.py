@@ -2,13 +2,13 @@ from orchestrator import api
 from orchestrator.results import read_record
 
 
-def test_a_single_run_is_the_sweeps_run(swept, place):
+def test_a_single_run_is_the_sweeps_run(swept, place, small):
     """Equal settings, seed, data and code are one run, whoever asks for it."""
     record = api.train(
         "sasrec",
         dataset="tiny",
         seed=1,
-        overrides=SMALL,
+        overrides=small,
         results=place / "results",
         data_dir=place / "data",
     )
@@ -17,12 +17,12 @@ def test_a_single_run_is_the_sweeps_run(swept, place):
     assert read_record(stored) == record
 
 
-def test_a_single_run_elsewhere_gives_the_same_numbers(swept, place, tmp_path):
+def test_a_single_run_elsewhere_gives_the_same_numbers(swept, place, small, tmp_path):
     epochs = []
     record = api.train(
         "sasrec",
         dataset="tiny",
-        overrides=SMALL,
+        overrides=small,
         results=tmp_path,
         data_dir=place / "data",
         on_epoch=epochs.append,

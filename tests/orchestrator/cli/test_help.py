@@ -7,6 +7,7 @@ import sys
 import pytest
 import typer.main
 
+import models
 from orchestrator.cli import app
 
 HEAVY = ("torch", "ray", "mlflow", "pandas", "matplotlib", "optuna", "numpy", "pydantic", "pyarrow")
@@ -27,6 +28,7 @@ COMMANDS = dict(walk(typer.main.get_command(app), "orch"))
 def test_the_commands_are_these():
     assert set(COMMANDS) == {
         "orch sweep",
+        "orch ablate",
         "orch train",
         "orch plot",
         "orch ui",
@@ -103,13 +105,17 @@ assert not {"torch", "ray", "mlflow", "pandas", "matplotlib", "optuna"} & set(sy
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("orch sweep ", ["sasrec", "tame"]),
+        ("orch sweep ", sorted(models.names())),
         ("orch sweep s", ["sasrec"]),
         ("orch spaces t", ["tame"]),
         ("orch train x", []),
         ("orch sweep sasrec --space ", ["heads", "joint"]),
         ("orch sweep tame --space t", ["temperature"]),
         ("orch sweep --space h", []),
+        ("orch ablate tame --retune-space j", ["joint"]),
+        ("orch ablate tame --variants without_t", ["without_text"]),
+        ("orch ablate tame --variants comp", ["components"]),
+        ("orch ablate tame --variants without_text,without_v", ["without_text,without_vision"]),
         ("orch dat", ["datasets", "data"]),
     ],
 )

@@ -76,6 +76,15 @@ def states(results):
     return {run.data.tags.get("orch.run_id", "sweep"): run for run in runs}
 
 
+def all_states(results):
+    """Name -> run, of all levels."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{results / 'mlflow.db'}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return {run.info.run_name: run for run in client.search_runs(experiments)}
+
+
 def finish(process):
     out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
@@ -142,3 +151,32 @@ def test_a_killed_worker_is_one_failed_run(start, store, small):
     record = read_record(store / "runs" / failed / "record.json")
     assert list(record.epochs[: len(epochs)]) == epochs
     assert {run.info.status for run in states(store).values()} == {"FINISHED"}
+
+
+ABLATE = (
+    *("ablate", "tame", "--dataset", "tiny", "--name", "mine", "--executor", "local"),
+    *("--seeds", 1, "--max-epochs", 30, "--variants", "without_text", "--set", "train.patience=30"),
+    *("--set", "model.dim=16", "--set", "model.inner_dim=16", "--set", "model.num_layers=1"),
+)
+
+
+def test_ctrl_c_ends_an_ablation_at_all_levels_and_the_same_command_goes_on(start, store):
+    """Parent and variants, not the run alone; what was finished stays so."""
+    process = start(*ABLATE)
+    wait("epochs", lambda: any(len(done) > 3 for done in cut_runs(store).values()))
+    os.killpg(process.pid, signal.SIGINT)
+    code, _, err = finish(process)
+    assert code == 130
+    assert err == "orch: interrupted. Type the same command again to go on.\n"
+    (cut,) = cut_runs(store)
+    after = all_states(store)
+    assert {after[name].info.status for name in ("mine", "base", "without_text")} == {"KILLED"}
+    (run,) = [run for run in after.values() if run.data.tags.get("orch.run_id") == cut]
+    assert (run.info.status, run.data.tags["orch.reason"]) == ("KILLED", "interrupted by Ctrl-C")
+    code, out, err = finish(start(*ABLATE))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("fixed settings: 2 runs")
+    after = all_states(store)
+    assert len(after) == 1 + 2 + 2
+    assert {run.info.status for run in after.values()} == {"FINISHED"}
+    assert after["without_text"].data.metrics["num_seeds"] == 1

@@ -3,6 +3,7 @@
 import pytest
 
 SWEEP = ("sweep", "sasrec", "--space", "heads", "--dataset", "tiny")
+ABLATE = ("ablate", "tame", "--dataset", "tiny")
 
 
 def refuse(done, sentence, place):
@@ -68,6 +69,54 @@ def refuse(done, sentence, place):
             (*SWEEP, "--tracking-uri", "http://127.0.0.1:9"),
             "http://127.0.0.1:9: the tracking store cannot be reached (Connection refused). "
             "Start the server, or leave MLFLOW_TRACKING_URI unset to use a local file.",
+        ),
+        (
+            ("ablate", "tmae", "--dataset", "tiny"),
+            "There is no model `tmae`. Did you mean `tame`?",
+        ),
+        (
+            (*ABLATE, "--variants", "without_txt"),
+            "--variants: There is no variant of tame `without_txt`. Did you mean `without_text`?",
+        ),
+        (
+            (*ABLATE, "--variants", "without_text", "--pairs"),
+            "--pairs cannot be used with 1 variant: a pair joins two. Name more with --variants.",
+        ),
+        ((*ABLATE, "--seeds", "0"), "--seeds cannot be 0: it must be at least 1."),
+        ((*ABLATE, "--retune", "0"), "--retune cannot be 0: it must be at least 1."),
+        ((*ABLATE, "--retune", "-1"), "--retune cannot be -1: it must be at least 1."),
+        (
+            (*ABLATE, "--retune", "2", "--retune-space", "heads"),
+            "--retune-space cannot be heads: it is a one-factor space. Name a joint one.",
+        ),
+        (
+            (*ABLATE, "--retune-space", "joint"),
+            "--retune-space: nothing is searched without --retune N. Add it.",
+        ),
+        (
+            (*ABLATE, "--retune", "2", "--set", "model.dropout=0.1"),
+            "--set: `model.dropout` is searched by --retune (space joint). Leave it out.",
+        ),
+        ((*ABLATE, "--bound", "0"), "--bound cannot be 0: it must be between 0 and 1."),
+        ((*ABLATE, "--bound", "nan"), "--bound cannot be nan: it must be between 0 and 1."),
+        ((*ABLATE, "--workers", "0"), "--workers cannot be 0: it must be at least 1."),
+        (
+            (*ABLATE, "--name", "a/b"),
+            "--name cannot be 'a/b': it names a folder. Use letters, digits, `-`, `_`, `.`.",
+        ),
+        (
+            (*ABLATE, "--variants", "without_text", "--set", "model.use_text=false"),
+            "--variants: `without_text` (model.use_text = False) changes nothing in tame on tiny: "
+            "trained for a moment, it gives the base's scores bit for bit. Leave it out, or mend "
+            "its keys in tame.toml.",
+        ),
+        (
+            ("ablate", "sasrec", "--dataset", "tiny"),
+            "--variants: sasrec has none. Write [variants.<name>] in sasrec.toml.",
+        ),
+        (
+            ("ablate", "sasrec", "--dataset", "tiny", "--modality-controls"),
+            "--modality-controls: sasrec uses no modality with these settings. Leave it out.",
         ),
         (
             ("train", "sasrc", "--dataset", "tiny"),
@@ -147,6 +196,11 @@ def test_a_results_folder_of_a_single_run_that_cannot_be_written(orch, place):
             ("data", "impotr"),
             "No such command 'impotr'. Did you mean 'import'? See `orch data --help`.",
         ),
+        (
+            (*ABLATE, "--retune", "few"),
+            "Invalid value for '--retune': Input should be a valid integer, unable to parse string "
+            "as an integer. See `orch ablate --help`.",
+        ),
         (("plot", "x"), "Missing option '--out'. See `orch plot --help`."),
     ],
 )
@@ -177,6 +231,18 @@ def test_another_plan_under_a_sweeps_name(orch, store, small):
     assert done.err == (
         "orch: --name: `mine` is a sweep with other seeds. Choose another --name, "
         "or repeat the first sweep's options to go on with it.\n"
+    )
+
+
+def test_a_sweep_under_an_ablations_name(orch, store, small):
+    words = ("--dataset", "tiny", "--executor", "local", "--name", "mine", "--max-epochs", "1")
+    few = ("--seeds", "1", "--set", "model.dim=16", "--variants", "without_text")
+    assert orch("ablate", "tame", *words, *few).code == 0
+    done = orch("sweep", "sasrec", "--space", "heads", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "orch: --name: `mine` is an ablation with other base, factors, kind, scheduler, seeds. "
+        "Choose another --name, or repeat the first ablation's options to go on with it.\n"
     )
 
 

@@ -22,6 +22,7 @@ def test_a_single_run_shows_its_numbers_and_keeps_its_weights(orch, place, small
     assert {path.name for path in folder.iterdir()} == {
         ".lock",
         "model.safetensors",
+        "ranks.parquet",
         "record.json",
     }
     record = json.loads((folder / "record.json").read_text())

@@ -31,6 +31,16 @@ def test_cooccurrence_is_symmetric_without_self_pairs_and_without_padding():
     assert not found[6].any()
 
 
+def test_cooccurrence_is_coalesced_in_truth():
+    found = TrainingDerived(SEQUENCES, 6).cooccurrence(max_distance=50)
+    again = torch.sparse_coo_tensor(
+        found.indices(), found.values(), found.shape, check_invariants=True
+    ).coalesce()
+    assert found.is_coalesced()
+    assert torch.equal(found.indices(), again.indices())
+    assert torch.equal(found.values(), again.values())
+
+
 def test_pairs_beyond_the_distance_limit_do_not_count():
     assert dense(max_distance=1)[1, 3] == 0
     assert dense(max_distance=2)[1, 2] == 1 + 1 + 1
@@ -91,3 +101,11 @@ def test_equal_seeds_give_equal_clusters_and_other_seeds_others(seed):
     of = TrainingDerived(SEQUENCES, 60)
     assert torch.equal(of.clusters(vectors, 8, seed=seed), of.clusters(vectors, 8, seed=seed))
     assert not torch.equal(of.clusters(vectors, 8, seed=seed), of.clusters(vectors, 8, seed=7))
+
+
+def test_clusters_that_would_take_hours_are_refused_with_the_number_that_would_not(monkeypatch):
+    of, vectors = TrainingDerived(SEQUENCES, 60), torch.randn(60, 4)
+    monkeypatch.setattr(derived, "MAX_PRODUCTS", 60 * 4 * 5)
+    with pytest.raises(ValueError, match=r"60 items .* 6 clusters .* `model.num_clusters` to 5"):
+        of.clusters(vectors, 6, seed=0)
+    assert of.clusters(vectors, 5, seed=0).max() == 4

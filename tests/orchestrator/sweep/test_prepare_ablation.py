@@ -177,10 +177,13 @@ def test_what_cannot_be_is_refused_before_the_start(ask, arguments, message):
     assert str(refusal.value) == message
 
 
-def test_a_switch_of_this_data_set_is_refused_by_name(ask_tame):
+def test_a_variant_that_cannot_be_built_on_the_data_set_is_refused_by_name(ask):
     with pytest.raises(ConfigError) as refusal:
-        ask_tame(overrides={"data.noise": ("sound",)})
-    assert "`data.noise` names `sound`" in str(refusal.value)
+        ask("loud", text='[variants.loud]\ndata.noise = ["sound"]\n')
+    assert str(refusal.value) == (
+        "variant `loud`: sasrec on tiny: `data.noise` names `sound`, which the data set lacks; "
+        "it has image, text."
+    )
 
 
 def test_controls_are_made_for_the_modalities_in_use(ask_tame):

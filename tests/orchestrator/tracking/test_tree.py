@@ -307,3 +307,14 @@ def test_an_ablation_is_found_by_name_with_its_variants(tracker, ablation):
     tracker.open_sweep(ablation).close()
     assert tracker.find_sweep("mine") == ablation
     assert tracker.sweep_names() == ["mine"]
+
+
+def test_a_name_that_is_too_long_for_a_database_is_cut(
+    tracker, client, ablation, make, make_record
+):
+    run = dataclasses.replace(make(), name="search x: " + "heads=1 " * 60)
+    with tracker.open_sweep(ablation) as sweep:
+        do(sweep, run, make_record(run))
+    (name,) = [name for name in every(client) if name.startswith("search x")]
+    assert len(name) == 250
+    assert name.endswith(" …")

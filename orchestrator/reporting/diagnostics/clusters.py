@@ -1,0 +1,187 @@
+"""Items before and after their cluster's embedding is added (DeCoRec paper, Figure 6)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from models import Clustered
+from orchestrator.evaluation.embedding import (
+    PERPLEXITY,
+    drawn_items,
+    largest_clusters,
+    plane,
+    silhouette,
+)
+from orchestrator.reporting.diagnostics.drawing import (
+    Drawing,
+    Told,
+    over_seeds_text,
+    title,
+    told_over,
+    words,
+)
+from orchestrator.reporting.legend import describe
+from orchestrator.reporting.style import PAGE, new_figure, style
+from orchestrator.tracking.runs import SweepInfo
+
+SHOWN = 8
+"""Clusters that get a colour: the largest."""
+COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
+    *("#E69F00", "#56B4E9", "#7A4E7E", "#000000"),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+SIDES = ("without", "with")
+_REST = "0.75"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items:
+    """The items of one run, by what its clusters were made of."""
+
+    clustered: Mapping[str, Clustered]
+    never: Mapping[str, torch.Tensor] | None = None
+    """The same items in a model of the same seed that was trained without clusters."""
+
+
+def draw_clusters(found: Mapping[int, Items], info: SweepInfo) -> Drawing:
+    """A picture of the first seed's items, and silhouettes of all seeds'.
+
+    Args:
+        found: seed -> the items of its run.
+        info: the diagnosis.
+    """
+    scores = silhouette_frame(found)
+    frame = places_frame(found[min(found)])
+    head = title(info, "items and their clusters")
+    told = tuple(
+        told_over(f"{source}, {words(side)}", "silhouette", own["silhouette"].tolist(), form="+.3f")
+        for (source, side), own in scores.groupby(["source", "side"], sort=False)
+    )
+    return Drawing(
+        view="clusters",
+        title=head,
+        figure=clusters_figure(frame, head, _told_by(told)),
+        frame=frame,
+        told=told,
+        notes=_notes(told),
+        beside={"silhouette": scores},
+    )
+
+
+def _notes(told: tuple[Told, ...]) -> tuple[str, ...]:
+    notes = [
+        "Silhouette over all items by cosine, of one and the same clusters: 1 is far apart, 0 is "
+        "no gap.",
+        "With: one embedding per cluster is added to its items, which draws them together by "
+        "construction; without: the same model's items less that embedding.",
+    ]
+    if any(one.name.endswith(words("never had")) for one in told):
+        notes.append("Never had: the items of a model that was trained without clusters.")
+    return (*notes, over_seeds_text([one.num for one in told]))
+
+
+def silhouette_frame(found: Mapping[int, Items]) -> pd.DataFrame:
+    """Columns ``source, side, seed, silhouette``; ``side`` is without, with or never_had."""
+    rows = []
+    for seed, items in sorted(found.items()):
+        for source, own in items.clustered.items():
+            drawn = drawn_items(len(own.clusters))
+            sides = {"without": own.before, "with": own.after}
+            if items.never is not None and source in items.never:
+                sides["never_had"] = items.never[source]
+            for side, vectors in sides.items():
+                score = silhouette(vectors.numpy()[drawn], own.clusters.numpy()[drawn])
+                rows.append([source, side, seed, score])
+    return pd.DataFrame(rows, columns=["source", "side", "seed", "silhouette"])
+
+
+def places_frame(items: Items) -> pd.DataFrame:
+    """Where t-SNE puts each item, without and with.
+
+    Returns:
+        Columns ``source, side, item, cluster, place, x, y``; ``place`` is that of the cluster among
+        the largest, from 0, and -1 for the others.
+    """
+    frames = []
+    for source, own in items.clustered.items():
+        drawn = drawn_items(len(own.clusters))
+        clusters = own.clusters.numpy()[drawn]
+        order = largest_clusters(clusters, SHOWN).tolist()
+        place = [order.index(one) if one in order else -1 for one in clusters.tolist()]
+        for side, vectors in zip(SIDES, (own.before, own.after), strict=True):
+            x, y = plane(vectors.numpy()[drawn]).T
+            columns = {"item": drawn + 1, "cluster": clusters, "place": place, "x": x, "y": y}
+            frames.append(pd.DataFrame(columns).assign(source=source, side=side))
+    head = ["source", "side"]
+    frame = pd.concat(frames, ignore_index=True)
+    return frame[[*head, *frame.columns.drop(head)]]
+
+
+def _told_by(told: tuple[Told, ...]) -> dict[str, str]:
+    return {one.name: one.text() for one in told}
+
+
+def clusters_figure(frame: pd.DataFrame, head: str, scores: Mapping[str, str]) -> Figure:
+    """A row per source, without on the left and with on the right.
+
+    Args:
+        frame: what :func:`places_frame` gave.
+        head: what the figure is about.
+        scores: ``source, side`` -> its silhouette as text.
+    """
+    sources = frame["source"].drop_duplicates().tolist()
+    with style():
+        figure = new_figure(PAGE, 2.7 * len(sources))
+        for row, source in enumerate(sources):
+            for column, side in enumerate(SIDES):
+                axes = figure.add_subplot(len(sources), 2, 2 * row + column + 1)
+                own = frame[(frame["source"] == source) & (frame["side"] == side)]
+                _draw(axes, own)
+                name = f"{source}, {side}"
+                axes.set_title(f"{name} the cluster's embedding (silhouette {scores[name]})")
+        notes = [
+            f"t-SNE by cosine, perplexity {PERPLEXITY:g}, of the first seed; each panel by itself.",
+            "Silhouettes over all clusters and seeds. Distances between bundles mean nothing.",
+        ]
+        num_shown = int(frame["place"].max()) + 1
+        describe(figure, title=head, handles=_handles(num_shown), notes=notes)
+    return figure
+
+
+def _draw(axes: Axes, rows: pd.DataFrame) -> None:
+    rest = rows[rows["place"] < 0]
+    axes.plot(rest["x"], rest["y"], ".", color=_REST, ms=1.6, mew=0, zorder=1)
+    for place in range(SHOWN):
+        own = rows[rows["place"] == place]
+        axes.plot(
+            own["x"], own["y"], MARKERS[place], color=COLORS[place], ms=3.2, mew=0, zorder=2
+        )
+    axes.set(xticks=[], yticks=[])
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("0.8")
+    axes.margins(0.03)
+
+
+def _handles(num_shown: int) -> list[Artist]:
+    handles: list[Artist] = [
+        Line2D(
+            [], [], color=COLORS[place], marker=MARKERS[place], ms=4, linestyle="none",
+            label=f"cluster {place + 1}",
+        )
+        for place in range(num_shown)
+    ]  # fmt: skip
+    other = Line2D([], [], color=_REST, marker=".", ms=4, linestyle="none", label="other clusters")
+    return [*handles, other]
+
+
+def never_clustered(tables: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """Items of a model without clusters, by source."""
+    return {name: torch.from_numpy(table) for name, table in tables.items()}

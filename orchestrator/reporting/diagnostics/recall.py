@@ -1,0 +1,151 @@
+"""What items of a history recall, beside the paper's own numbers (DeCoRec paper, Table 3)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from orchestrator.evaluation.recall_views import Recalled
+from orchestrator.reporting.diagnostics.drawing import Drawing, Told, title, words
+from orchestrator.reporting.legend import describe
+from orchestrator.reporting.published import published
+from orchestrator.reporting.rows import PAPER
+from orchestrator.reporting.style import COLUMN, new_figure, style
+from orchestrator.tracking.runs import SweepInfo
+
+EACH = 10
+"""Predictions per user that are aimed at where the paper has no number for the data set."""
+_COUNTS = {"recall_count": "recalled", "predicted_count": "predicted"}
+_BAR = "#9CC9E3"
+
+
+def published_views(dataset: str) -> dict[str, dict[str, float]]:
+    """View -> figure -> value in the paper's Table 3; empty for a data set it does not have."""
+    rows = published(paper="decorec", table="3")
+    rows = rows[rows["dataset"] == dataset]
+    return {
+        str(view): dict(zip(own["metric"], own["value"], strict=True))
+        for view, own in rows.groupby("variant", sort=False)
+    }
+
+
+def target_predictions(dataset: str, num_users: int) -> int:
+    """Predictions to aim at: the mean over the paper's views, or :data:`EACH` for each user."""
+    views = published_views(dataset)
+    if not views:
+        return EACH * num_users
+    return round(float(np.mean([view["predicted_count"] for view in views.values()])))
+
+
+def recall_frame(found: Sequence[Recalled], dataset: str) -> pd.DataFrame:
+    """A row per view.
+
+    Returns:
+        Columns ``view, k, recalled, predicted, precision, low, high, users`` and the paper's
+        ``published_recalled, published_predicted, published_precision`` (NaN where it has none).
+    """
+    paper = published_views(dataset)
+    rows = [
+        {
+            "view": one.view,
+            "k": one.k,
+            "recalled": one.num_recalled,
+            "predicted": one.num_predicted,
+            "precision": one.precision,
+            "low": one.low,
+            "high": one.high,
+            "users": one.num_users,
+            **_published(paper.get(one.view, {})),
+        }
+        for one in found
+    ]
+    return pd.DataFrame(rows)
+
+
+def _published(view: Mapping[str, float]) -> dict[str, float]:
+    names = {**_COUNTS, "precision_rate": "precision"}
+    return {f"published_{name}": view.get(key, np.nan) for key, name in names.items()}
+
+
+def draw_recall(found: Sequence[Recalled], info: SweepInfo) -> Drawing:
+    """Precision of the three views, each with about as many predictions.
+
+    Args:
+        found: what :func:`orchestrator.evaluation.recall_views.recall_views` gave.
+        info: the diagnosis; of it the data set counts.
+    """
+    frame = recall_frame(found, info.dataset)
+    head = title(info, "recall by items of the history")
+    told = tuple(one for row in frame.to_dict("records") for one in _told(row))
+    notes = (
+        "For every user: the union of the k items that each item of the history recalls, less the "
+        "history itself; k is the one whose predictions are nearest to a common number.",
+        "Interest: co-occurrence in the training part. Modal similarity: mean cosine over "
+        "modalities. Both: among the k first of either. Intervals are over users.",
+    )
+    figure = recall_figure(frame, head)
+    return Drawing(view="recall", title=head, figure=figure, frame=frame, told=told, notes=notes)
+
+
+def _told(row: Mapping[str, object]) -> list[Told]:
+    name = words(str(row["view"]))
+    told = [
+        _one(name, "k", row["k"], ".0f"),
+        _one(name, "recalled", row["recalled"], ",.0f"),
+        _one(name, "predicted", row["predicted"], ",.0f"),
+        Told(
+            name=name,
+            figure="precision",
+            mean=float(row["precision"]),
+            low=float(row["low"]),
+            high=float(row["high"]),
+            num=int(row["users"]),
+            form=".5f",
+        ),
+    ]
+    if row["published_recalled"] == row["published_recalled"]:
+        told += [
+            _one(name, "paper: recalled", row["published_recalled"], ",.0f"),
+            _one(name, "predicted ", row["published_predicted"], ",.0f"),
+            _one(name, "precision ", row["published_precision"], ".5f"),
+        ]
+    return told
+
+
+def _one(name: str, figure: str, value: object, form: str) -> Told:
+    return Told(name=name, figure=figure, mean=float(str(value)), form=form)
+
+
+def recall_figure(frame: pd.DataFrame, head: str) -> Figure:
+    """A bar per view from 0, with its interval, its counts and the paper's precision."""
+    with style():
+        figure = new_figure(COLUMN, 1.9)
+        axes = figure.add_subplot()
+        for place, row in enumerate(frame.to_dict("records")):
+            _draw(axes, len(frame) - 1 - place, row)
+        axes.set_yticks(range(len(frame))[::-1], labels=[words(view) for view in frame["view"]])
+        axes.set_xlabel("precision")
+        axes.set_xlim(left=0)
+        axes.margins(x=0.08)
+        handles = [Patch(color=_BAR, label="here"), _interval_handle()]
+        if frame["published_precision"].notna().any():
+            handles.append(Line2D([], [], label="DeCoRec paper, Table 3", **PAPER))
+        describe(figure, title=head, handles=handles, notes=["In bars: recalled of predicted."])
+    return figure
+
+
+def _interval_handle() -> Line2D:
+    return Line2D([], [], color="0.15", lw=0.9, label="95 % over users")
+
+
+def _draw(axes: Axes, at: int, row: Mapping[str, object]) -> None:
+    precision, low, high = (float(str(row[name])) for name in ("precision", "low", "high"))
+    axes.barh(at, precision, height=0.6, color=_BAR, zorder=2)
+    axes.plot([max(low, 0.0), high], [at, at], color="0.15", lw=0.9, zorder=3)
+    axes.plot([float(str(row["published_precision"]))], [at], zorder=5, **PAPER)
+    counts = f"{row['recalled']:,} of {row['predicted']:,}, k = {row['k']}"
+    axes.annotate(counts, (0, at), (3, 0), textcoords="offset points", va="center", fontsize=6.5)
