@@ -42,6 +42,7 @@ from orchestrator.data.batches import TrainingBatches, windows
 from orchestrator.data.interactions import bounds
 from orchestrator.evaluation.evaluate import evaluate
 from orchestrator.sweep.space import base_trial
+from orchestrator.training.average import Average
 from orchestrator.training.loop import build_model
 from orchestrator.training.optim import optimizer
 from orchestrator.training.seeding import derive, reproducible
@@ -145,6 +146,8 @@ class Contender:
     model: Recommender
     batches: Batches
     adam: torch.optim.Optimizer
+    average: Average | None
+    """Of the weights, where the settings ask for one: what is validated."""
     epochs: list[dict[str, float]] = field(default_factory=list)
     """Seconds per phase, an entry per timed epoch."""
 
@@ -160,17 +163,20 @@ class Contender:
         if limit:
             nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         self.adam.step()
+        if self.average is not None:
+            self.average.update()
 
     def quality(self, dataset: Dataset) -> float:
         """Validation NDCG@10 as it is trained now."""
-        return evaluate(
-            self.model,
-            dataset.split.valid,
-            config=self.config.evaluation,
-            max_length=self.config.settings.max_length,
-            device=torch.device("cpu"),
-            prefix="val",
-        )[MONITOR]
+        with self.average.applied() if self.average else nullcontext():
+            return evaluate(
+                self.model,
+                dataset.split.valid,
+                config=self.config.evaluation,
+                max_length=self.config.settings.max_length,
+                device=torch.device("cpu"),
+                prefix="val",
+            )[MONITOR]
 
     def seconds(self) -> list[float]:
         """Of each timed epoch."""
@@ -183,10 +189,12 @@ class Contender:
 
 def contender(way: str, config: TrialConfig, dataset: Dataset) -> Contender:
     """A fresh model with all that its training needs."""
-    model = build_model(config, dataset).train()
-    size = config.train.batch_targets
-    batches = batches_of(way, model, dataset.split.train, batch_targets=size)
-    return Contender(config, model, batches, optimizer(model, model.stages()[0], config.train))
+    model = build_model(config, dataset)
+    limits = config.train
+    batches = batches_of(way, model, dataset.split.train, batch_targets=limits.batch_targets)
+    adam = optimizer(model, model.stages()[0], limits)
+    average = Average(model, limits.average_decay) if limits.average_decay else None
+    return Contender(config, model, batches, adam, average)
 
 
 def one_epoch(of: Contender, number: int, *, clock: str = "wall") -> dict[str, float]:
@@ -318,6 +326,8 @@ class Comparison:
             MONITOR: round(self.qualities[way], 5),
             "ours_at_seeds": " ".join(f"{quality:.5f}" for quality in self.spread),
             "evaluation_seconds": round(self.evaluation, 4),
+            "batch_targets": of.config.train.batch_targets,
+            "precision": of.config.train.precision,
         }
 
 

@@ -12,21 +12,30 @@ Every function raises :class:`orchestrator.errors.OrchError` with one clear sent
 user can mend. Ray and MLflow are imported by the functions that need them, not by this package.
 """
 
+from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.drawing import plot
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
-from orchestrator.api.results import RESULTS, AblationResult, ModelDescription, SweepResult
+from orchestrator.api.results import (
+    RESULTS,
+    AblationResult,
+    DiagnosisResult,
+    ModelDescription,
+    SweepResult,
+)
 from orchestrator.api.studies import ablate, sweep
 from orchestrator.api.training import train
 
 __all__ = [
     "RESULTS",
     "AblationResult",
+    "DiagnosisResult",
     "ModelDescription",
     "SweepResult",
     "ablate",
     "datasets",
+    "diagnose",
     "import_data",
     "make_planted",
     "models",

@@ -47,3 +47,8 @@ class SweepResult:
 @dataclass(frozen=True, kw_only=True)
 class AblationResult(SweepResult):
     """What an ablation left behind; its table is that of :mod:`orchestrator.reporting.ablation`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosisResult(SweepResult):
+    """What a diagnosis left behind; its table has a row per view and number told."""

@@ -1,88 +1,24 @@
 """Sweeps and ablations: prepared, run, tracked and drawn."""
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
-import torch
+from typing import Any
 
 from orchestrator.api.drawing import BOUND, checked_bound, draw_ablation, draw_sweep
 from orchestrator.api.results import RESULTS, AblationResult, SweepResult
+from orchestrator.api.tracked import Way, tracked
 from orchestrator.config import flatten
-from orchestrator.data import Dataset, data_folder, open_dataset
-from orchestrator.errors import StoreError
+from orchestrator.data import Dataset, open_dataset
 from orchestrator.sweep.ablation import Ablation, run_ablation
-from orchestrator.sweep.events import Listener, Silent
-from orchestrator.sweep.options import Executor, Options
-from orchestrator.sweep.prepare import at_least_one, check_devices, prepare
+from orchestrator.sweep.events import Listener
+from orchestrator.sweep.options import Executor
+from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
-from orchestrator.sweep.run import StudyOutcome, open_executor, run_study
+from orchestrator.sweep.run import run_study
 from orchestrator.sweep.space import Choice, base_trial, find_space, read_spaces
-from orchestrator.sweep.study import Planned, Scheduler, SpaceStudy, claim
+from orchestrator.sweep.study import Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
-
-if TYPE_CHECKING:
-    from orchestrator.reporting.report import Report
-    from orchestrator.tracking.mlflow import Tracker
-
-_LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Way:
-    """How a sweep or an ablation is run, as its caller says."""
-
-    num_workers: int
-    num_threads: int
-    num_gpus: float | None
-    executor: Executor
-    address: str | None
-    device: str
-    results: Path
-    data_dir: Path | None
-    tracking_uri: str | None
-    listener: Listener | None
-    on_problem: Callable[[str], None] | None
-
-    def options(self, name: str = "unnamed") -> Options:
-        """The same, checked, for a sweep or ablation of this name.
-
-        Raises:
-            ConfigError: a number or a device that cannot be.
-        """
-        results = self.results.resolve()
-        options = Options(
-            results=results,
-            data_dir=data_folder(self.data_dir).resolve(),
-            folder=results / "sweeps" / name,
-            workers=at_least_one("--workers", self.num_workers),
-            threads=at_least_one("--threads", self.num_threads),
-            gpus=_gpus_per_run(self.num_gpus, self.num_workers, self.device),
-            device=self.device,
-            address=self.address,
-        )
-        if self.address is None:
-            check_devices(options)
-        return options
-
-    def hears(self) -> Listener:
-        """Who is told of progress."""
-        return self.listener or Silent()
-
-    def problem(self, text: str) -> None:
-        """Tell of something that does not stop the runs."""
-        (self.on_problem or _LOG.warning)(text)
-
-
-def _gpus_per_run(wanted: float | None, workers: int, device: str) -> float:
-    if wanted is not None:
-        return wanted
-    here = torch.cuda.device_count() if device != "cpu" else 0
-    return min(1.0, here / workers)
 
 
 def sweep(
@@ -135,7 +71,7 @@ def sweep(
     Raises:
         OrchError: anything a user can mend, before the first run starts.
     """
-    way = _Way(
+    way = Way(
         num_workers=num_workers,
         num_threads=num_threads,
         num_gpus=num_gpus,
@@ -164,7 +100,7 @@ def sweep(
     )
     info = sweep_info(study, opened)
     draw = partial(draw_sweep, info=info, base=study.base, dataset=opened)
-    return SweepResult(**_tracked(study, info, way, partial(run_study, study), draw))
+    return SweepResult(**tracked(study, info, way, partial(run_study, study), draw))
 
 
 def ablate(
@@ -227,7 +163,7 @@ def ablate(
         OrchError: anything a user can mend, before the first run starts; a variant that changes
             nothing is refused.
     """
-    way = _Way(
+    way = Way(
         num_workers=num_workers,
         num_threads=num_threads,
         num_gpus=num_gpus,
@@ -258,64 +194,7 @@ def ablate(
     ablation = prepare_ablation(question, declared, base, opened, on_check=way.hears().checking)
     info = ablation_info(ablation, opened, bound=bound)
     draw = partial(draw_ablation, info=info, results=results, on_problem=way.problem)
-    return AblationResult(**_tracked(ablation, info, way, partial(run_ablation, ablation), draw))
-
-
-def _tracked(
-    plan: Planned,
-    info: SweepInfo,
-    way: _Way,
-    work: Callable[..., StudyOutcome],
-    draw: Callable[..., "Report"],
-) -> dict[str, Any]:
-    """Run, record and draw.
-
-    Args:
-        plan: what is checked.
-        info: what the tracker is told of it.
-        way: how it is run.
-        work: runs it, given ``sink``, ``options``, ``execute`` and ``listener``.
-        draw: makes a report of the runs' frame, given ``folder``.
-
-    Returns:
-        What the result has to tell, by name.
-    """
-    from orchestrator.tracking.mlflow import Tracker, tracking_uri
-
-    options = way.options(plan.name)
-    uri = tracking_uri(way.tracking_uri, options.results)
-    tracker = Tracker(uri, options.results, on_problem=way.problem)
-    claim(plan, options.folder)
-    with tracker.open_sweep(info) as sink:
-        with open_executor(way.executor) as execute:
-            outcome = work(sink=sink, options=options, execute=execute, listener=way.hears())
-        drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
-        sink.finish_sweep(
-            "failed" if outcome.failed else "finished",
-            summary_markdown=drawn.markdown,
-            artifacts=drawn.files,
-        )
-    return {
-        "name": plan.name,
-        "records": outcome.records,
-        "table": drawn.table,
-        "text": drawn.text,
-        "num_reused": outcome.num_reused,
-        "figures": drawn.files,
-        "tracking_uri": uri,
-    }
-
-
-def _runs(tracker: "Tracker", name: str, outcome: StudyOutcome) -> pd.DataFrame:
-    """The runs from the store, or from memory where the store went away meanwhile."""
-    from orchestrator.reporting.records import records_frame
-
-    try:
-        return tracker.runs_frame(name)
-    except StoreError:
-        frame = records_frame(outcome.records)
-        runs = [run for run, _ in outcome.ended]
-        return frame.assign(variant=[r.variant for r in runs], phase=[r.phase for r in runs])
+    return AblationResult(**tracked(ablation, info, way, partial(run_ablation, ablation), draw))
 
 
 def sweep_info(study: SpaceStudy, dataset: Dataset) -> SweepInfo:

@@ -44,7 +44,7 @@ def spaces(
         ),
     ] = None,
 ) -> None:
-    """List search spaces with their values, settings per data set, variants and their groups.
+    """List search spaces, settings per data set, variants and their groups, experiments.
 
     Example: orch spaces tame
     """
@@ -60,6 +60,13 @@ def spaces(
         for group, members in declared.ablations.items():
             typer.echo(f"{name} --variants {group} (group): {members.about}")
             typer.echo(f"  {', '.join(members.variants)}")
+        for experiment in declared.experiments.values():
+            typer.echo(
+                f"{name} on {experiment.dataset}, {experiment.seeds} seeds: {experiment.about}"
+            )
+            typer.echo(f"  {experiment.command}")
+            for line in experiment.lines():
+                typer.echo(f"  {line}")
 
 
 def _listed(settings: "Mapping[str, object]") -> str:

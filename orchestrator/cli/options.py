@@ -12,6 +12,8 @@ import typer
 import orchestrator
 
 ROOT = Path(orchestrator.__file__).parents[1]
+VIEWS = ("clusters", "cold", "convergence", "gradients", "recall", "unimodal")
+"""Of a diagnosis; see :mod:`orchestrator.sweep.diagnostics`."""
 
 
 def complete_models(incomplete: str) -> list[str]:
@@ -33,6 +35,12 @@ def complete_variants(ctx: typer.Context, incomplete: str) -> list[str]:
     before, comma, begun = incomplete.rpartition(",")
     names = sorted({**declared.get("variants", {}), **declared.get("ablations", {})})
     return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
+
+
+def complete_views(incomplete: str) -> list[str]:
+    """The views so far, and those that go on so."""
+    before, comma, begun = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in VIEWS if name.startswith(begun)]
 
 
 def _declared(model: str | None) -> dict[str, Any]:

@@ -118,5 +118,6 @@ class Events:
             changed=run.changed,
             variant=run.variant,
             phase=run.phase,
+            model=run.config.model,
         )
         self.sink.start_run(info)

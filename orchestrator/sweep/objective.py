@@ -1,5 +1,6 @@
 """The one function a worker runs: settings in, record out, whatever happens."""
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,11 @@ from orchestrator.errors import OrchError, StoreError
 from orchestrator.results import Record, provenance, read_record, run_id, write_json
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.loop import Finished, OnEpoch, train
+
+for _cache in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+    # oneDNN keeps a kernel with its buffers for each shape it has met, 1,024 by default: batches
+    # of ever new shapes grew a worker by gigabytes within a few runs. Read at the first product.
+    os.environ.setdefault(_cache, "32")
 
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "model.safetensors"

@@ -51,6 +51,7 @@ QUIET = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: the tracker closes its runs first
     "TUNE_RESULT_BUFFER_LENGTH": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # its kills end the whole sweep; the kernel's, one run
 }
 
 

@@ -5,20 +5,23 @@ variants are each searched with the same number of points at the first seed, and
 validation alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from models import Config
 from orchestrator.config import JSON, MONITOR, TrialConfig, override
 from orchestrator.errors import ConfigError, unknown
 from orchestrator.sweep.prepare import at_least_one
 from orchestrator.sweep.probe import Probe
 from orchestrator.sweep.run import StudyOutcome
-from orchestrator.sweep.space import Space, SpaceFile, check
+from orchestrator.sweep.space import Factor, Space, SpaceFile, check
 from orchestrator.sweep.study import Run, SpaceStudy
 from orchestrator.tracking.runs import VariantInfo
 
 DEFAULT_SPACE = "joint"
 """The space that is searched where none is named."""
+SWITCHED_OFF = "since the variant switches it off"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +81,13 @@ class Search:
     def without_inert(
         self, variants: tuple[VariantInfo, ...], base: TrialConfig, probe: Probe
     ) -> "Search":
-        """The search without the factors that a variant's model says to change nothing."""
+        """The search without the factors that change nothing with a variant, as its model says."""
         inert = {}
         for variant in variants:
-            told = probe.inert_settings(override(base, variant.changed, where=variant.name))
+            config = override(base, variant.changed, where=variant.name)
+            free = {k: f for k, f in self.space.factors.items() if k not in variant.changed}
+            told = dict.fromkeys(switched_off(free, config.settings), SWITCHED_OFF)
+            told |= probe.inert_settings(config)
             keys = {f"model.{name}": why for name, why in told.items()}
             inert[variant.name] = {key: keys[key] for key in self.space.factors if key in keys}
         return replace(self, inert=inert)
@@ -95,6 +101,41 @@ class Search:
             "factors": {key: vars(factor) for key, factor in self.space.factors.items()},
             "inert": {variant: sorted(keys) for variant, keys in self.inert.items()},
         }
+
+
+def switched_off(factors: Mapping[str, Factor], settings: Config) -> list[str]:
+    """The model's factors that its other settings switch off, whatever the other factors are."""
+    values = {
+        key.removeprefix("model."): factor.corners()
+        for key, factor in factors.items()
+        if key.startswith("model.")
+    }
+    return [
+        name
+        for name in values
+        if all(
+            _is_level(settings, name, values[name], around)
+            for around in _corners({key: own for key, own in values.items() if key != name})
+        )
+    ]
+
+
+def _corners(factors: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    """No change, and each value of each factor alone."""
+    yield {}
+    for key, values in factors.items():
+        yield from ({key: value} for value in values)
+
+
+def _is_level(
+    settings: Config, name: str, values: tuple[Any, ...], around: Mapping[str, Any]
+) -> bool:
+    """Whether a setting's values are one and the same computation."""
+    try:
+        every = [replace(settings, **{**around, name: value}).canonical() for value in values]
+    except ValueError:  # a corner that no config allows
+        return False
+    return all(one == every[0] for one in every)
 
 
 def prepare_search(

@@ -21,6 +21,7 @@ One file per model, ``search_spaces/<model>.toml``::
     about = "What this ablation asks."
     variants = ["without_text"]
 
+What ``[diagnostics.VIEW]`` says is in :mod:`orchestrator.sweep.diagnostics`.
 ``[spaces.NAME.base]`` sets what differs from the model's defaults where nothing is swept.
 """
 
@@ -36,11 +37,13 @@ from typing import Any, Literal, cast
 import orchestrator
 from orchestrator.config import TrialConfig, default_trial, flatten, override
 from orchestrator.errors import ConfigError, unknown
+from orchestrator.sweep.diagnostics import Diagnostics, read_diagnostics
+from orchestrator.sweep.experiments import Experiment, experiment
 from orchestrator.tracking.runs import BASE
 
 Kind = Literal["one-factor", "grid", "joint"]
 KINDS: tuple[Kind, ...] = ("one-factor", "grid", "joint")
-PARTS = ("spaces", "datasets", "variants", "ablations")
+PARTS = ("spaces", "datasets", "variants", "ablations", "diagnostics", "experiments")
 NAME_LETTERS = frozenset(string.ascii_letters + string.digits + "-_.")
 """What the name of a variant, of a sweep or of an ablation may consist of."""
 
@@ -121,6 +124,8 @@ class SpaceFile:
     variants: Mapping[str, Mapping[str, Any]]
     """Variant -> what it overrides."""
     ablations: Mapping[str, Group] = field(default_factory=dict)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
 
 
 def folder() -> Path:
@@ -159,6 +164,11 @@ def read_spaces(model: str, *, path: Path | None = None) -> SpaceFile:
         ablations={
             name: _group(name, table, variants, f"{path.name}: [ablations.{name}]")
             for name, table in tables["ablations"].items()
+        },
+        diagnostics=read_diagnostics(tables["diagnostics"], variants, path.name),
+        experiments={
+            name: experiment(table, f"{path.name}: [experiments.{name}]")
+            for name, table in tables["experiments"].items()
         },
     )
 

@@ -223,12 +223,15 @@ def claim(study: Planned, folder: Path) -> None:
     stored = read_json(path)
     different = sorted(key for key in plan if plan[key] != stored.get(key))
     if different:
-        what = "an ablation" if stored.get("kind") == "ablation" else "a sweep"
+        what = _KINDS.get(stored.get("kind"), "a sweep")
         first = what.split()[1]
         raise ConfigError(
             f"--name: `{study.name}` is {what} with other {', '.join(different)}. Choose another "
             f"--name, or repeat the first {first}'s options to go on with it."
         )
+
+
+_KINDS = {"ablation": "an ablation", "diagnosis": "a diagnosis"}
 
 
 def _plain(plan: JSON) -> JSON:

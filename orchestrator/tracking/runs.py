@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from orchestrator.config import JSON
 
-Kind = Literal["one-factor", "joint", "grid", "ablation"]
-"""How a sweep's points follow from its factors; an ablation lists variants instead."""
+Kind = Literal["one-factor", "joint", "grid", "ablation", "diagnosis"]
+"""How a sweep's points follow from its factors; ablations and diagnoses list variants instead."""
 Phase = Literal["fixed", "search", "retuned"]
 """Of an ablation's run: at the base's settings, in its variant's own search, or at the settings
 which that search chose."""
@@ -52,9 +52,14 @@ class SweepInfo:
     synthetic: bool
     """The data set was made up; figures and tables say so."""
     variants: tuple[VariantInfo, ...] = ()
-    """Of an ablation: what is compared with the base, in the order to show it."""
+    """Of an ablation or a diagnosis: what is run beside the base, in the order to show it."""
     bound: float | None = None
     """Of an ablation: the smallest difference that its report calls one."""
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether its runs belong to variants, the base among them, rather than to points."""
+        return self.kind in ("ablation", "diagnosis")
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`sweep_from_json` rebuilds this."""
@@ -92,6 +97,8 @@ class RunInfo:
     variant: str = ""
     """Of an ablation's run: the variant it belongs to, :data:`BASE` for none; else empty."""
     phase: Phase = "fixed"
+    model: str = ""
+    """Of a run that is compared with the sweep's model: its own model."""
 
     @property
     def key(self) -> str:

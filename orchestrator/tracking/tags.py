@@ -104,6 +104,8 @@ def run_tags(info: SweepInfo, run: RunInfo) -> dict[str, str]:
     state = {"orch.seed": str(run.seed), "orch.status": "running", "orch.reason": ""}
     if run.variant:
         state |= {"orch.variant": run.variant, "orch.phase": run.phase, "orch.superseded": "false"}
+    if run.model:
+        state["orch.model"] = run.model
     return {**_shared_tags(info), **_changed_tags(run.changed), **state, **run.tags}
 
 

@@ -68,7 +68,7 @@ class SweepStore:
                 if is_orphan(run):
                     self._stop(run.info.run_id, "killed", "its process ended without a word")
             self._resume(self._parent, sweep_tags(self._info))
-            if self._info.kind == "ablation":
+            if self._info.has_variants:
                 for variant in (VariantInfo(name=BASE, changed={}), *self._info.variants):
                     self._resume(self._variant(variant.name), variant_tags(self._info, variant))
 

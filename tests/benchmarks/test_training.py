@@ -101,9 +101,9 @@ def test_a_benchmark_compares_equals_and_accounts_for_the_time(training, planted
 
 
 def test_ours_trains_as_the_loop_does(training, planted, trial):
-    config = override(
-        trial("decorec"), {"train.max_epochs": 2, "train.clip_norm": 0.1}, where="test"
-    )
+    settings = {"max_epochs": 2, "clip_norm": 0.1, "average_decay": 0.9, "precision": "bf16"}
+    values = {f"train.{name}": value for name, value in settings.items()}
+    config = override(trial("decorec"), {**values, "model.fusion": "modality"}, where="test")
     expected = []
     train(config, planted, on_epoch=expected.append)
     of = training.contender("ours", config, planted)

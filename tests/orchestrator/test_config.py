@@ -55,7 +55,7 @@ def test_an_override_sets_its_keys_and_leaves_the_rest():
         ("eval.cutoff", "Did you mean `eval.cutoffs`?"),
         ("settings.dim", ""),
         ("seed", ""),
-        ("", "Known: eval.cutoffs, "),
+        ("", "Known: data.mean, data.noise, "),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest(key, hint):
@@ -146,7 +146,12 @@ def test_keys_are_checked_together():
 
 def test_every_setting_has_a_dotted_key():
     flat = flatten(BASE)
-    sections = {"model": BASE.settings, "train": BASE.train, "eval": BASE.evaluation}
+    sections = {
+        "model": BASE.settings,
+        "train": BASE.train,
+        "data": BASE.data,
+        "eval": BASE.evaluation,
+    }
     assert flat == {
         f"{section}.{field.name}": getattr(part, field.name)
         for section, part in sections.items()

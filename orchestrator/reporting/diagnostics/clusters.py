@@ -1,18 +1,17 @@
 """Items before and after their cluster's embedding is added (DeCoRec paper, Figure 6)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
-import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from torch import Tensor
 
 from models import Clustered
-from orchestrator.evaluation.embedding import (
+from orchestrator.diagnosis.embedding import (
     PERPLEXITY,
     drawn_items,
     largest_clusters,
@@ -47,8 +46,8 @@ class Items:
     """The items of one run, by what its clusters were made of."""
 
     clustered: Mapping[str, Clustered]
-    never: Mapping[str, torch.Tensor] | None = None
-    """The same items in a model of the same seed that was trained without clusters."""
+    never: Mapping[str, Tensor] = field(default_factory=dict)
+    """The same in a model of the same seed that was trained without clusters, if there is one."""
 
 
 def draw_clusters(found: Mapping[int, Items], info: SweepInfo) -> Drawing:
@@ -62,7 +61,9 @@ def draw_clusters(found: Mapping[int, Items], info: SweepInfo) -> Drawing:
     frame = places_frame(found[min(found)])
     head = title(info, "items and their clusters")
     told = tuple(
-        told_over(f"{source}, {words(side)}", "silhouette", own["silhouette"].tolist(), form="+.3f")
+        told_over(
+            f"{source}, {words(str(side))}", "silhouette", own["silhouette"].tolist(), form="+.3f"
+        )
         for (source, side), own in scores.groupby(["source", "side"], sort=False)
     )
     return Drawing(
@@ -95,7 +96,7 @@ def silhouette_frame(found: Mapping[int, Items]) -> pd.DataFrame:
         for source, own in items.clustered.items():
             drawn = drawn_items(len(own.clusters))
             sides = {"without": own.before, "with": own.after}
-            if items.never is not None and source in items.never:
+            if source in items.never:
                 sides["never_had"] = items.never[source]
             for side, vectors in sides.items():
                 score = silhouette(vectors.numpy()[drawn], own.clusters.numpy()[drawn])
@@ -161,9 +162,7 @@ def _draw(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot(rest["x"], rest["y"], ".", color=_REST, ms=1.6, mew=0, zorder=1)
     for place in range(SHOWN):
         own = rows[rows["place"] == place]
-        axes.plot(
-            own["x"], own["y"], MARKERS[place], color=COLORS[place], ms=3.2, mew=0, zorder=2
-        )
+        axes.plot(own["x"], own["y"], MARKERS[place], color=COLORS[place], ms=3.2, mew=0, zorder=2)
     axes.set(xticks=[], yticks=[])
     for side in ("left", "bottom"):
         axes.spines[side].set_color("0.8")
@@ -180,8 +179,3 @@ def _handles(num_shown: int) -> list[Artist]:
     ]  # fmt: skip
     other = Line2D([], [], color=_REST, marker=".", ms=4, linestyle="none", label="other clusters")
     return [*handles, other]
-
-
-def never_clustered(tables: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """Items of a model without clusters, by source."""
-    return {name: torch.from_numpy(table) for name, table in tables.items()}

@@ -58,7 +58,7 @@ def draw_convergence(runs: Runs, variants: Sequence[str], info: SweepInfo) -> Dr
     told = tuple(one for variant in variants for one in _told(frame, variant))
     metric = f"validation {metric_text(MONITOR)}"
     notes = (
-        f"Peak: the epoch of a run's best {metric}, which chooses its weights; training stops where "
+        f"Peak: the epoch of a run's best {metric}, whose weights are kept; training stops where "
         "nothing better has come for `train.patience` epochs.",
         over_seeds_text([one.num for one in told]),
     )

@@ -16,6 +16,8 @@ from orchestrator.reporting.style import LOOKS, Look, save, write_whole
 from orchestrator.results import Record
 from orchestrator.tracking.runs import SweepInfo
 
+COLUMNS = ("view", "name", "figure", "mean", "low", "high", "num")
+"""Of a view's numbers as a table; see :class:`Told`."""
 Runs = Mapping[str, Mapping[int, Record]]
 """Variant -> seed -> the record of its finished run."""
 
@@ -81,10 +83,10 @@ class Drawing:
         )
 
     def table(self) -> pd.DataFrame:
-        """Columns ``view, name, figure, mean, low, high, num``."""
-        names = ["name", "figure", "mean", "low", "high", "num"]
-        rows = [[getattr(one, name) for name in names] for one in self.told]
-        return pd.DataFrame(rows, columns=names).assign(view=self.view)[["view", *names]]
+        """A row per number told, with the columns :data:`COLUMNS`."""
+        _, *names = COLUMNS
+        rows = [[self.view, *(getattr(one, name) for name in names)] for one in self.told]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
 
     def _block(self) -> Block:
         figures = list(dict.fromkeys(one.figure for one in self.told))

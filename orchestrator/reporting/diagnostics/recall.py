@@ -1,6 +1,8 @@
 """What items of a history recall, beside the paper's own numbers (DeCoRec paper, Table 3)."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from orchestrator.evaluation.recall_views import Recalled
+from orchestrator.diagnosis.recall_views import Recalled
 from orchestrator.reporting.diagnostics.drawing import Drawing, Told, title, words
 from orchestrator.reporting.legend import describe
 from orchestrator.reporting.published import published
@@ -75,7 +77,7 @@ def draw_recall(found: Sequence[Recalled], info: SweepInfo) -> Drawing:
     """Precision of the three views, each with about as many predictions.
 
     Args:
-        found: what :func:`orchestrator.evaluation.recall_views.recall_views` gave.
+        found: what :func:`orchestrator.diagnosis.recall_views.recall_views` gave.
         info: the diagnosis; of it the data set counts.
     """
     frame = recall_frame(found, info.dataset)
@@ -91,8 +93,8 @@ def draw_recall(found: Sequence[Recalled], info: SweepInfo) -> Drawing:
     return Drawing(view="recall", title=head, figure=figure, frame=frame, told=told, notes=notes)
 
 
-def _told(row: Mapping[str, object]) -> list[Told]:
-    name = words(str(row["view"]))
+def _told(row: Mapping[Hashable, Any]) -> list[Told]:
+    name = words(row["view"])
     told = [
         _one(name, "k", row["k"], ".0f"),
         _one(name, "recalled", row["recalled"], ",.0f"),
@@ -100,24 +102,24 @@ def _told(row: Mapping[str, object]) -> list[Told]:
         Told(
             name=name,
             figure="precision",
-            mean=float(row["precision"]),
-            low=float(row["low"]),
-            high=float(row["high"]),
-            num=int(row["users"]),
+            mean=row["precision"],
+            low=row["low"],
+            high=row["high"],
+            num=row["users"],
             form=".5f",
         ),
     ]
-    if row["published_recalled"] == row["published_recalled"]:
+    if not math.isnan(row["published_recalled"]):
         told += [
             _one(name, "paper: recalled", row["published_recalled"], ",.0f"),
-            _one(name, "predicted ", row["published_predicted"], ",.0f"),
-            _one(name, "precision ", row["published_precision"], ".5f"),
+            _one(name, "paper: predicted", row["published_predicted"], ",.0f"),
+            _one(name, "paper: precision", row["published_precision"], ".5f"),
         ]
     return told
 
 
-def _one(name: str, figure: str, value: object, form: str) -> Told:
-    return Told(name=name, figure=figure, mean=float(str(value)), form=form)
+def _one(name: str, figure: str, value: float, form: str) -> Told:
+    return Told(name=name, figure=figure, mean=float(value), form=form)
 
 
 def recall_figure(frame: pd.DataFrame, head: str) -> Figure:
@@ -142,10 +144,9 @@ def _interval_handle() -> Line2D:
     return Line2D([], [], color="0.15", lw=0.9, label="95 % over users")
 
 
-def _draw(axes: Axes, at: int, row: Mapping[str, object]) -> None:
-    precision, low, high = (float(str(row[name])) for name in ("precision", "low", "high"))
-    axes.barh(at, precision, height=0.6, color=_BAR, zorder=2)
-    axes.plot([max(low, 0.0), high], [at, at], color="0.15", lw=0.9, zorder=3)
-    axes.plot([float(str(row["published_precision"]))], [at], zorder=5, **PAPER)
+def _draw(axes: Axes, at: int, row: Mapping[Hashable, Any]) -> None:
+    axes.barh(at, row["precision"], height=0.6, color=_BAR, zorder=2)
+    axes.plot([max(row["low"], 0.0), row["high"]], [at, at], color="0.15", lw=0.9, zorder=3)
+    axes.plot([row["published_precision"]], [at], zorder=5, **PAPER)
     counts = f"{row['recalled']:,} of {row['predicted']:,}, k = {row['k']}"
     axes.annotate(counts, (0, at), (3, 0), textcoords="offset points", va="center", fontsize=6.5)

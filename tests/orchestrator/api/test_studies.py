@@ -13,6 +13,7 @@ from orchestrator.cli import options, runs
 from orchestrator.errors import OrchError, StoreError
 from orchestrator.reporting.comparison import BOUND as REPORTED
 from orchestrator.results import Record
+from orchestrator.sweep import objective
 from orchestrator.tracking import Tracker
 
 
@@ -122,10 +123,15 @@ def test_the_same_ablation_again_runs_nothing(ablated, ablate):
     assert again.text == ablated.text
 
 
-def test_another_bound_is_another_reading_of_the_same_runs(ablated, ablate):
-    again = ablate(variants="without_text,without_id_enrichment", retune=2, bound=0.5)
-    assert (again.name, again.num_reused) == (ablated.name, len(ablated.records))
+def test_another_bound_is_another_reading_of_the_same_runs(ablated, ablate, place, monkeypatch):
+    monkeypatch.setattr(objective, "train", lambda *_, **__: pytest.fail("it was trained before"))
+    again = ablate(
+        variants="without_text,without_id_enrichment", retune=2, bound=0.5, name="tolerant"
+    )
+    assert [record.run_id for record in again.records] == [r.run_id for r in ablated.records]
+    assert again.failed == ()
     assert "±50 %" in again.text
+    assert Tracker(again.tracking_uri, place / "results").find_sweep("tolerant").bound == 0.5
 
 
 def test_a_store_that_went_away_is_made_up_for_from_memory(ablated, ablate, monkeypatch):

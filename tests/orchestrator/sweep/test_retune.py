@@ -2,10 +2,12 @@ import dataclasses
 
 import pytest
 
-from orchestrator.config import override
+from orchestrator.config import default_trial, override
 from orchestrator.sweep.objective import failure
-from orchestrator.sweep.retune import Search, best
+from orchestrator.sweep.probe import Probe
+from orchestrator.sweep.retune import SWITCHED_OFF, Search, best
 from orchestrator.sweep.run import StudyOutcome
+from orchestrator.sweep.space import read_spaces
 from orchestrator.tracking import VariantInfo
 
 JOINT = ("model.num_heads = {choices = [1, 2]}", "model.dropout = {low = 0.0, high = 0.5}")
@@ -56,6 +58,40 @@ def test_a_variant_that_sets_every_factor_is_its_own_best(search, base):
         base, {"model.num_heads": 1, "model.dropout": 0.1}, where="test"
     )
     assert trial.label == "search x: base"
+
+
+def test_what_a_variant_switches_off_is_not_searched(tmp_path):
+    """Without ids nothing depends on clusters; where the fusion is searched as well, it may."""
+    text = """
+    [spaces.joint]
+    kind = "joint"
+    factors.model.cluster_ratio = {choices = [0.1, 0.2]}
+    factors.model.fusion = {choices = ["modality", "phased"]}
+    factors.model.dropout = {low = 0.0, high = 0.5}
+    factors.train.learning_rate = {low = 1e-4, high = 1e-2}
+    """
+    (tmp_path / "decorec.toml").write_text(text)
+    space = read_spaces("decorec", path=tmp_path / "decorec.toml").spaces["joint"]
+    base = override(default_trial("decorec", "tiny"), {"model.fusion": "modality"}, where="test")
+    none = VariantInfo(name="base", changed={})
+    modality = VariantInfo(name="modality", changed={"model.fusion": "modality"})
+    search = Search(space=space, num_trials=5)
+    found = search.without_inert((none, modality), base, NothingInert())
+    assert found.inert == {"base": {}, "modality": {"model.cluster_ratio": SWITCHED_OFF}}
+    study = found.study(modality, base, name="mine", data_hash="d" * 16)
+    assert list(study.space.factors) == ["model.dropout", "train.learning_rate"]
+    assert study.notes[1] == (
+        "`model.cluster_ratio` is not searched: it changes nothing, "
+        "since the variant switches it off."
+    )
+
+
+class NothingInert(Probe):
+    def __init__(self):
+        pass
+
+    def inert_settings(self, config):
+        return {}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from orchestrator.training.average import Average
 @pytest.fixture
 def model():
     model = nn.Linear(3, 2)
-    model.bias.requires_grad_(False)
+    model.bias.requires_grad_(requires_grad=False)
     return model
 
 
@@ -57,7 +57,7 @@ def test_what_was_kept_goes_on_as_if_never_cut(model):
         state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         kept = {name: tensor.clone() for name, tensor in average.training_weights().items()}
     other = nn.Linear(3, 2)
-    other.bias.requires_grad_(False)
+    other.bias.requires_grad_(requires_grad=False)
     other.load_state_dict(state)
     again = Average(other, 0.5)
     again.restore(kept)

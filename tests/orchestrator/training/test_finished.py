@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from orchestrator.config import override
+from orchestrator.diagnosis.finished import clustered_items, measured_again
 from orchestrator.errors import StoreError
 from orchestrator.sweep.objective import WEIGHTS, run_folder, train_recorded
-from orchestrator.training.finished import clustered_items, measured_again
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from models import Clustered, Recommender
 from orchestrator.config import TrialConfig
@@ -56,6 +58,19 @@ def clustered_items(
     """
     with _trained(config, weights, dataset, torch.device("cpu")) as model, torch.no_grad():
         return model.eval().clustered()
+
+
+def item_tables(
+    config: TrialConfig, weights: Path, dataset: Dataset
+) -> Mapping[str, Float[Tensor, "items ..."]]:
+    """A finished run's representations of all items, by the model's own names, without padding.
+
+    Raises:
+        ConfigError: settings and data set do not go together.
+        StoreError: the weights cannot be read, or are of another model.
+    """
+    with _trained(config, weights, dataset, torch.device("cpu")) as model, torch.no_grad():
+        return {name: table[1:] for name, table in model.eval().encode_items().items()}
 
 
 @contextmanager

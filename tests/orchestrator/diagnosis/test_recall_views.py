@@ -7,9 +7,9 @@ from orchestrator.data.features import Features
 from orchestrator.data.interactions import sequences_of
 from orchestrator.data.manifest import Origin
 from orchestrator.data.store import Content, ItemTable, write_dataset
+from orchestrator.diagnosis import recall_views as module
+from orchestrator.diagnosis.recall_views import VIEWS, recall_views
 from orchestrator.errors import ConfigError
-from orchestrator.evaluation import recall_views as module
-from orchestrator.evaluation.recall_views import VIEWS, recall_views
 
 
 def features(vectors, missing=()):

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from orchestrator.evaluation import embedding
-from orchestrator.evaluation.embedding import drawn_items, largest_clusters, plane, silhouette
+from orchestrator.diagnosis import embedding
+from orchestrator.diagnosis.embedding import drawn_items, largest_clusters, plane, silhouette
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Looking into data and finished runs; nothing here decides what a run measures."""
