@@ -357,7 +357,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--what", nargs="+", choices=list(MEASURES), default=list(MEASURES))
     parser.add_argument("--width", type=int, default=64, help="features of each modality")
     parser.add_argument("--dim", type=int, default=64, help="of the model and inside its adapters")
-    parser.add_argument("--seconds", type=float, default=180, help="of the processor, each")
+    parser.add_argument("--seconds", type=float, default=240, help="of the processor, each")
     parser.add_argument("--gigabytes", type=float, default=12, help="of memory, each")
     parser.add_argument("--out", type=Path, metavar="FILE.csv")
     parser.add_argument("--task", type=json.loads, help=argparse.SUPPRESS)

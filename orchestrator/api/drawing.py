@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from orchestrator.api.evidence import draw_diagnosis
 from orchestrator.api.results import RESULTS
 from orchestrator.config import TrialConfig, default_trial, override
 from orchestrator.data import Dataset, dataset_names, open_dataset
 from orchestrator.errors import ConfigError, StoreError
+from orchestrator.results import read_json
+from orchestrator.sweep.diagnosis import diagnosis_of_plan
+from orchestrator.sweep.space import read_spaces
 from orchestrator.tracking.runs import SweepInfo
 
 if TYPE_CHECKING:
@@ -43,13 +47,15 @@ def plot(
     tracking_uri: str | None = None,
     on_problem: Callable[[str], None] | None = None,
 ) -> tuple[Path, ...]:
-    """Draw the figures of a sweep or an ablation from its runs in MLflow.
+    """Draw the figures of a sweep, an ablation or a diagnosis from its runs in MLflow.
 
     Args:
         sweep: its name.
         out: folder to write into.
-        results: the results folder, where an ablation's ranks of users are.
-        data_dir: folder of data sets; the known ceiling of a synthetic one needs the data.
+        results: the results folder, where an ablation's ranks of users are, and what a diagnosis
+            is drawn from.
+        data_dir: folder of data sets; a diagnosis and the known ceiling of a synthetic one need
+            the data.
         tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
         on_problem: told of what the figures must do without.
 
@@ -65,6 +71,8 @@ def plot(
     tracker = Tracker(existing_uri(tracking_uri, results), results)
     info = tracker.find_sweep(sweep)
     runs = tracker.runs_frame(sweep)
+    if info.kind == "diagnosis":
+        return _draw_stored(runs, info, results, data_dir, out, on_problem or _LOG.warning).files
     if info.kind == "ablation":
         problem = on_problem or _LOG.warning
         return draw_ablation(runs, info=info, results=results, folder=out, on_problem=problem).files
@@ -73,6 +81,35 @@ def plot(
     )
     dataset = _dataset_of(info, data_dir) if info.synthetic else None
     return draw_sweep(runs, info=info, base=base, dataset=dataset, folder=out).files
+
+
+def _draw_stored(
+    runs: pd.DataFrame,
+    info: SweepInfo,
+    results: Path,
+    data_dir: Path | None,
+    folder: Path,
+    on_problem: Callable[[str], None],
+) -> "Report":
+    """A diagnosis's figures, by the plan that it was run by."""
+    dataset = _dataset_of(info, data_dir)
+    if dataset is None:
+        raise StoreError(
+            f"{info.name}: cannot be drawn without its data set `{info.dataset}`, which is not "
+            "here as it was. Name its folder with --data-dir."
+        )
+    plan = read_json(results / "sweeps" / info.name / "plan.json")
+    diagnosis = diagnosis_of_plan(info.name, plan, read_spaces(info.model).diagnostics)
+    return draw_diagnosis(
+        runs,
+        info=info,
+        diagnosis=diagnosis,
+        dataset=dataset,
+        results=results,
+        device="auto",
+        folder=folder,
+        on_problem=on_problem,
+    )
 
 
 def _dataset_of(info: SweepInfo, data_dir: Path | None) -> Dataset | None:

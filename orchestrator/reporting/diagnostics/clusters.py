@@ -22,6 +22,7 @@ from orchestrator.reporting.diagnostics.drawing import (
     Drawing,
     Told,
     over_seeds_text,
+    panel,
     title,
     told_over,
     words,
@@ -143,14 +144,15 @@ def clusters_figure(frame: pd.DataFrame, head: str, scores: Mapping[str, str]) -
         figure = new_figure(PAGE, 2.7 * len(sources))
         for row, source in enumerate(sources):
             for column, side in enumerate(SIDES):
-                axes = figure.add_subplot(len(sources), 2, 2 * row + column + 1)
+                axes = panel(figure, len(sources), 2, 2 * row + column + 1)
                 own = frame[(frame["source"] == source) & (frame["side"] == side)]
                 _draw(axes, own)
                 name = f"{source}, {side}"
-                axes.set_title(f"{name} the cluster's embedding (silhouette {scores[name]})")
+                axes.set_title(f"{name} cluster embedding: {scores[name]}")
         notes = [
-            f"t-SNE by cosine, perplexity {PERPLEXITY:g}, of the first seed; each panel by itself.",
-            "Silhouettes over all clusters and seeds. Distances between bundles mean nothing.",
+            f"t-SNE by cosine, perplexity {PERPLEXITY:g}, of the first seed; each panel by itself. "
+            "Distances between bundles mean nothing.",
+            "Numbers: silhouette of all clusters, mean over seeds.",
         ]
         num_shown = int(frame["place"].max()) + 1
         describe(figure, title=head, handles=_handles(num_shown), notes=notes)
@@ -164,8 +166,7 @@ def _draw(axes: Axes, rows: pd.DataFrame) -> None:
         own = rows[rows["place"] == place]
         axes.plot(own["x"], own["y"], MARKERS[place], color=COLORS[place], ms=3.2, mew=0, zorder=2)
     axes.set(xticks=[], yticks=[])
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("0.8")
+    axes.spines[["left", "bottom"]].set_color("0.8")
     axes.margins(0.03)
 
 

@@ -14,6 +14,7 @@ from orchestrator.reporting.diagnostics.drawing import (
     Drawing,
     Told,
     over_seeds_text,
+    panel,
     title,
     told_over,
 )
@@ -66,7 +67,7 @@ def draw_cold(
         against: the baseline's name.
     """
     frame = cold_frame(runs, baseline)
-    head = title(info, f"gain over {against} by users' activity")
+    head = title(info, f"gain over {against}")
     told = tuple(
         one
         for (group, metric), own in frame.groupby(["group", "metric"], sort=False)
@@ -95,7 +96,7 @@ def cold_figure(frame: pd.DataFrame, head: str, against: str) -> Figure:
     groups = [group for group in GROUPS if (frame["group"] == group).any()]
     with style():
         figure = new_figure(COLUMN, 2.2)
-        axes = figure.add_subplot()
+        axes = panel(figure)
         for place, metric in enumerate(metrics):
             for index, group in enumerate(groups):
                 own = frame[(frame["metric"] == metric) & (frame["group"] == group)]

@@ -17,6 +17,7 @@ from orchestrator.reporting.diagnostics.drawing import (
     looks_of,
     mean_and_band,
     over_seeds_text,
+    panel,
     title,
     told_over,
     words,
@@ -88,7 +89,7 @@ def convergence_figure(frame: pd.DataFrame, head: str) -> Figure:
     looks = looks_of(frame["variant"].drop_duplicates().tolist())
     with style():
         figure = new_figure(COLUMN, 2.5)
-        axes = figure.add_subplot()
+        axes = panel(figure)
         for variant, look in looks.items():
             _draw(axes, frame[frame["variant"] == variant], look)
         axes.set_xlabel("epoch")

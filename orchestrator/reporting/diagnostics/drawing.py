@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.evaluation.significance import interval
@@ -124,6 +124,13 @@ def looks_of(names: Sequence[str]) -> dict[str, Look]:
     return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(names)}
 
 
+def panel(figure: Figure, rows: int = 1, columns: int = 1, place: int = 1) -> Axes:
+    """A panel with a scale on the left only; ``place`` counts from 1."""
+    axes = figure.add_subplot(rows, columns, place)
+    axes.spines["right"].set_visible(False)
+    return axes
+
+
 def words(name: str) -> str:
     """A variant's name as a figure shows it."""
     return name.replace("_", " ")
@@ -137,7 +144,7 @@ def over_seeds_text(nums: Sequence[int]) -> str:
 
 def mean_and_band(
     values: Sequence[Sequence[float]],
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean of several curves and the 95 % t interval about it, as far as the shortest goes."""
     shortest = min(map(len, values))
     columns = np.array([list(curve[:shortest]) for curve in values], dtype=float).T

@@ -13,6 +13,7 @@ from orchestrator.reporting.diagnostics.drawing import (
     Drawing,
     Told,
     over_seeds_text,
+    panel,
     title,
     told_over,
     words,
@@ -51,7 +52,7 @@ def draw_gradients(traces: Traces, info: SweepInfo) -> Drawing:
         info: the diagnosis.
     """
     frame = gradients_frame(traces)
-    head = title(info, "gradients of the id part and the modality part")
+    head = title(info, "gradients of its id part and its modality part")
     told = tuple(
         one for variant in traces for one in _told(frame[frame["variant"] == variant], variant)
     )
@@ -97,7 +98,7 @@ def gradients_figure(frame: pd.DataFrame, head: str) -> Figure:
         for row, variant in enumerate(variants):
             own = frame[frame["variant"] == variant]
             early, whole, norms = (
-                figure.add_subplot(len(variants), 3, 3 * row + place) for place in (1, 2, 3)
+                panel(figure, len(variants), 3, 3 * row + place) for place in (1, 2, 3)
             )
             _draw_early(early, own)
             _draw_whole(whole, own, window)

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from orchestrator.diagnosis.recall_views import Recalled
-from orchestrator.reporting.diagnostics.drawing import Drawing, Told, title, words
+from orchestrator.reporting.diagnostics.drawing import Drawing, Told, panel, title, words
 from orchestrator.reporting.legend import describe
 from orchestrator.reporting.published import published
 from orchestrator.reporting.rows import PAPER
@@ -81,7 +82,7 @@ def draw_recall(found: Sequence[Recalled], info: SweepInfo) -> Drawing:
         info: the diagnosis; of it the data set counts.
     """
     frame = recall_frame(found, info.dataset)
-    head = title(info, "recall by items of the history")
+    head = title(info, "recall by history")
     told = tuple(one for row in frame.to_dict("records") for one in _told(row))
     notes = (
         "For every user: the union of the k items that each item of the history recalls, less the "
@@ -118,7 +119,7 @@ def _told(row: Mapping[Hashable, Any]) -> list[Told]:
     return told
 
 
-def _one(name: str, figure: str, value: float, form: str) -> Told:
+def _one(name: str, figure: str, value: float | int, form: str) -> Told:
     return Told(name=name, figure=figure, mean=float(value), form=form)
 
 
@@ -126,18 +127,26 @@ def recall_figure(frame: pd.DataFrame, head: str) -> Figure:
     """A bar per view from 0, with its interval, its counts and the paper's precision."""
     with style():
         figure = new_figure(COLUMN, 1.9)
-        axes = figure.add_subplot()
+        axes = panel(figure)
         for place, row in enumerate(frame.to_dict("records")):
             _draw(axes, len(frame) - 1 - place, row)
-        axes.set_yticks(range(len(frame))[::-1], labels=[words(view) for view in frame["view"]])
+        names = [_name(row) for row in frame.to_dict("records")]
+        axes.set_yticks(range(len(frame))[::-1], labels=names)
         axes.set_xlabel("precision")
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.margins(x=0.08)
         handles = [Patch(color=_BAR, label="here"), _interval_handle()]
         if frame["published_precision"].notna().any():
             handles.append(Line2D([], [], label="DeCoRec paper, Table 3", **PAPER))
-        describe(figure, title=head, handles=handles, notes=["In bars: recalled of predicted."])
+        describe(
+            figure, title=head, handles=handles, notes=["Below a name: recalled of predicted."]
+        )
     return figure
+
+
+def _name(row: Mapping[Hashable, Any]) -> str:
+    return f"{words(row['view'])}\n{row['recalled']:,} of {row['predicted']:,}, k = {row['k']}"
 
 
 def _interval_handle() -> Line2D:
@@ -148,5 +157,3 @@ def _draw(axes: Axes, at: int, row: Mapping[Hashable, Any]) -> None:
     axes.barh(at, row["precision"], height=0.6, color=_BAR, zorder=2)
     axes.plot([max(row["low"], 0.0), row["high"]], [at, at], color="0.15", lw=0.9, zorder=3)
     axes.plot([row["published_precision"]], [at], zorder=5, **PAPER)
-    counts = f"{row['recalled']:,} of {row['predicted']:,}, k = {row['k']}"
-    axes.annotate(counts, (0, at), (3, 0), textcoords="offset points", va="center", fontsize=6.5)

@@ -13,6 +13,7 @@ from orchestrator.reporting.diagnostics.drawing import (
     Drawing,
     Told,
     over_seeds_text,
+    panel,
     title,
     told_over,
     words,
@@ -85,7 +86,7 @@ def unimodal_figure(frame: pd.DataFrame, head: str) -> Figure:
     with style():
         figure = new_figure(COLUMN, 2.1)
         for place, metric in enumerate(METRICS):
-            axes = figure.add_subplot(1, len(METRICS), place + 1)
+            axes = panel(figure, 1, len(METRICS), place + 1)
             _draw(axes, frame[frame["metric"] == metric], modalities)
             axes.set_title(metric_text(metric))
         notes = [over_seeds_text([frame["seed"].nunique()])]
@@ -122,4 +123,4 @@ def _handles() -> list[Artist]:
         for trained, label in TRAINED.items()
     ]  # fmt: skip
     dot = Line2D([], [], color=LOOKS[0].color, marker="o", ms=2.2, linestyle="none", label="a seed")
-    return [*handles, dot]
+    return [*handles, dot, Line2D([], [], color="0.15", lw=0.9, label="95 % over seeds")]

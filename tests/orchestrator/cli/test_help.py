@@ -29,6 +29,7 @@ def test_the_commands_are_these():
     assert set(COMMANDS) == {
         "orch sweep",
         "orch ablate",
+        "orch diagnose",
         "orch train",
         "orch plot",
         "orch ui",
