@@ -89,8 +89,8 @@ def refused(message):
         ("[space.x]\n", "sasrec.toml: There is no key `space`. Did you mean `spaces`?"),
         (
             "[qqq.x]\n",
-            "sasrec.toml: There is no key `qqq`. Known: ablations, datasets, diagnostics, experiments, "
-            "spaces, variants.",
+            "sasrec.toml: There is no key `qqq`. Known: ablations, datasets, diagnostics, "
+            "experiments, spaces, variants.",
         ),
         ("spaces = 3\n", "sasrec.toml: `spaces` cannot be 3: it must be a table."),
         ("[spaces]\ntest = 3\n", "sasrec.toml: [spaces]: `test` cannot be 3: it must be a table."),
