@@ -82,8 +82,8 @@ def _notes(told: tuple[Told, ...]) -> tuple[str, ...]:
     notes = [
         "Silhouette over all items by cosine, of one and the same clusters: 1 is far apart, 0 is "
         "no gap.",
-        "With: one embedding per cluster is added to its items, which draws them together by "
-        "construction; without: the same model's items less that embedding.",
+        "With: one embedding per cluster is added to all its items, which tends to draw them "
+        "together whatever was learned; without: the same model's items less that embedding.",
     ]
     if any(one.name.endswith(words("never had")) for one in told):
         notes.append("Never had: the items of a model that was trained without clusters.")

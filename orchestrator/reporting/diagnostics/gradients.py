@@ -1,6 +1,7 @@
 """Whether a model's id part and modality part pull alike (DeCoRec paper, Figure 3)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from orchestrator.reporting.diagnostics.drawing import (
     Drawing,
@@ -26,7 +28,7 @@ FIRST = 50
 """Steps of the first panel, as in the paper."""
 _WINDOWS = 40
 """A running mean is over this part of all steps."""
-_COSINE, _ID, _MODALITY = LOOKS[2], LOOKS[0], LOOKS[1]
+_COSINE, _ID, _MODALITY = replace(LOOKS[2], line="-"), LOOKS[0], LOOKS[1]
 
 Traces = Mapping[str, Mapping[int, pd.DataFrame]]
 """Variant -> seed -> what :func:`orchestrator.training.trace.read_trace` gave."""
@@ -107,7 +109,11 @@ def gradients_figure(frame: pd.DataFrame, head: str) -> Figure:
                 early.set_title(words(variant), loc="left")
         notes = [
             f"Bold: mean over {frame['seed'].nunique()} seeds; thin: each seed.",
-            f"In (b) and (c) bold is a running mean over {window} steps.",
+            *(
+                [f"In (b) and (c) bold is a running mean over {window} steps."]
+                if window > 1
+                else []
+            ),
         ]
         describe(figure, title=head, handles=_handles(), notes=notes)
     return figure
@@ -135,6 +141,9 @@ def _draw_norms(axes: Axes, rows: pd.DataFrame, window: int) -> None:
         if rows[name].notna().any():
             _draw_curves(axes, rows, name, look, window=window)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("gradient norm")
     axes.set_xlabel("step\n(c) own parameters")
 
