@@ -177,7 +177,7 @@ def measure_stage(task: Task) -> Found:
 
 def steps_to_measure(num_items: int) -> int:
     """More steps where they are short."""
-    return max(2, min(20, 500_000 // num_items))
+    return max(1, min(20, 500_000 // num_items))
 
 
 def _model(task: Task, sequences: Sequences) -> Recommender:

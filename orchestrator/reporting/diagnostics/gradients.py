@@ -107,16 +107,15 @@ def gradients_figure(frame: pd.DataFrame, head: str) -> Figure:
             _draw_norms(norms, own, window)
             if len(variants) > 1:
                 early.set_title(words(variant), loc="left")
-        notes = [
-            f"Bold: mean over {frame['seed'].nunique()} seeds; thin: each seed.",
-            *(
-                [f"In (b) and (c) bold is a running mean over {window} steps."]
-                if window > 1
-                else []
-            ),
-        ]
+        notes = _figure_notes(frame["seed"].nunique(), window)
         describe(figure, title=head, handles=_handles(), notes=notes)
     return figure
+
+
+def _figure_notes(num_seeds: int, window: int) -> list[str]:
+    bold = f"mean over {num_seeds} seeds" if num_seeds > 1 else "one seed"
+    smooth = f", in (b) and (c) as a running mean over {window} steps" if window > 1 else ""
+    return [f"Bold: {bold}{smooth}. Thin: a seed as it is."]
 
 
 def _draw_early(axes: Axes, rows: pd.DataFrame) -> None:
