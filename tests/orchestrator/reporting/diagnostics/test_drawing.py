@@ -32,7 +32,7 @@ def drawing():
     return Drawing(
         view="cold",
         title="A title",
-        figure=new_figure(2, 1),
+        figure=new_figure(2.0, 1.0),
         frame=frame,
         told=told,
         notes=("A note.",),
