@@ -197,6 +197,26 @@ def test_dropout_is_off_in_evaluation_and_on_in_training(build, batch_of, histor
     assert model.loss(batch).total != model.loss(batch).total
 
 
+@pytest.mark.parametrize(("name", "variant"), WITH_VARIANTS)
+def test_a_part_sends_gradients_to_itself_and_to_what_is_shared(build, batch_of, name, variant):
+    model = build(name, variant=variant)
+    parts = model.parts()
+    assert set(parts) in (set(), {"id", "modality"})
+    owners = {
+        key: [
+            part for part, patterns in parts.items() if any(fnmatchcase(key, p) for p in patterns)
+        ]
+        for key, _ in model.named_parameters()
+    }
+    assert all(len(own) <= 1 for own in owners.values())
+    for part in parts:
+        model.zero_grad(set_to_none=True)
+        model.part_loss(batch_of(SEQUENCES, samples=model.samples), part).total.backward()
+        reached = {key for key, p in model.named_parameters() if p.grad is not None}
+        assert {tuple(owners[key]) for key in reached} == {(), (part,)}
+        assert all(any(fnmatchcase(key, p) for key in reached) for p in parts[part])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_bits(build, batch_of, name):
     def once(seed):

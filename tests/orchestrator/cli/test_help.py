@@ -117,6 +117,8 @@ assert not {"torch", "ray", "mlflow", "pandas", "matplotlib", "optuna"} & set(sy
         ("orch ablate tame --variants without_t", ["without_text"]),
         ("orch ablate tame --variants comp", ["components"]),
         ("orch ablate tame --variants without_text,without_v", ["without_text,without_vision"]),
+        ("orch diagnose decorec --views c", ["clusters", "cold", "convergence"]),
+        ("orch diagnose decorec --views cold,re", ["cold,recall"]),
         ("orch dat", ["datasets", "data"]),
     ],
 )

@@ -3,6 +3,7 @@
 import pytest
 
 import models
+from orchestrator.cli import options
 from orchestrator.errors import ConfigError
 from orchestrator.sweep.diagnostics import DECLARED, VIEWS, Diagnostics
 from orchestrator.sweep.space import read_spaces
@@ -75,3 +76,7 @@ def test_what_cannot_be_is_told_with_the_file_and_the_table(read, text, message)
 @pytest.mark.parametrize("name", models.names())
 def test_every_models_file_can_be_read(name):
     assert read_spaces(name).diagnostics.views <= set(VIEWS)
+
+
+def test_the_shell_offers_the_views_that_there_are():
+    assert sorted(options.VIEWS) == sorted(VIEWS)
