@@ -61,7 +61,7 @@ def test_the_store_has_a_run_per_variant_and_knows_the_other_model(diagnosed, pl
     (other,) = tracker._client.search_runs(
         [e.experiment_id for e in tracker._client.search_experiments()],
         "tags.`orch.variant` = 'against-sasrec' and tags.`orch.seed` = '0' "
-        "and tags.`orch.role` = 'run'",
+        f"and tags.`orch.role` = 'run' and tags.`orch.sweep` = '{diagnosed.name}'",
     )
     assert other.data.tags["orch.model"] == "sasrec"
 
