@@ -1,7 +1,7 @@
 """What every model is given and gives back.
 
 Axes used in shapes, one list for the whole zoo: ``batch length items rows dim modalities tokens
-width heads queries targets``. ``rows`` is ``items + 1``: row 0 is padding. Score columns run over
+layers width heads queries targets``. ``rows`` is ``items + 1``: row 0 is padding. Score columns run over
 ``items`` alone: column ``j`` is item ``j + 1``, so padding cannot be ranked.
 """
 
@@ -96,14 +96,19 @@ class TokenFeatures:
 
 @dataclass(frozen=True)
 class Modality:
-    """Features of one modality for the whole catalogue; at least one of the two forms is there."""
+    """Features of one modality for the whole catalogue; tokens, pooled vectors or both are there.
+
+    An item that is not missing has a vector in every form that is there, but may have no tokens.
+    """
 
     name: str
     tokens: TokenFeatures | None = None
     pooled: Float[Tensor, "rows width"] | None = None
     """One vector per item; zeros for padding and where missing."""
+    layers: Float[Tensor, "rows layers width"] | None = None
+    """The class token's state after the encoder's embedding and after each of its layers."""
     missing: Bool[Tensor, " rows"] | None = None
-    """Items without this modality; None where every item has it."""
+    """Items without this modality in any form; None where every item has it."""
 
 
 class Derived(ABC):
@@ -255,6 +260,15 @@ class Recommender(nn.Module, ABC):
 
     def clustered(self) -> Mapping[str, Clustered]:
         """By what the clusters were made of; empty where the model has no clusters of items."""
+        return {}
+
+    def attention(
+        self, items: Int[Tensor, " some"]
+    ) -> Mapping[str, list[Float[Tensor, "queries heads tokens"]]]:
+        """Modality -> for each of the items, how much each query and head reads of its tokens.
+
+        A query's weights add up to 1 over the item's tokens. Empty where a model reads no tokens.
+        """
         return {}
 
     @abstractmethod

@@ -22,10 +22,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from models._interface import (
     Batch,
@@ -42,6 +40,7 @@ from models._interface import (
 )
 from models._losses import full_softmax, in_batch_contrast
 from models._registry import register
+from models.layers.retrieval import PackedTokens, attention_maps, in_chunks, retrieve
 from models.layers.transformer import (
     EncoderConfig,
     PositionEmbedding,
@@ -52,9 +51,6 @@ from models.layers.transformer import (
     item_table,
     zero_padding,
 )
-
-MAX_FEATURES = 2**24
-"""Padded token features read at once; above it, chunks of items, recomputed in the backward."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,31 +114,30 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(
-        self,
-        queries: Float[Tensor, "items queries dim"],
-        tokens: Float[Tensor, "items tokens width"],
-        is_token: Bool[Tensor, "items tokens"],
-    ) -> Float[Tensor, "items queries dim"]:
+        self, queries: Float[Tensor, "rows queries dim"], tokens: PackedTokens
+    ) -> Float[Tensor, "rows queries dim"]:
         """What each query reads; zeros, before the output projection, where there is no token."""
-        has_token = is_token.any(dim=1)
-        readable = is_token | ~has_token[:, None]  # an empty row of the softmax would be NaN
-        read = F.scaled_dot_product_attention(
-            self._split(self.query(queries)),
-            self._split(self.key(tokens)),
-            self._split(self.value(tokens)),
-            attn_mask=readable[:, None, None, :],
+        read = retrieve(
+            self.query(queries),
+            self.key.weight,
+            self.value.weight,
+            tokens,
+            heads=self.num_heads,
         )
-        read = read.transpose(1, 2).flatten(2) * has_token[:, None, None]
-        return self.out(read)
+        # Attention adds up to 1, so the values' bias is added once to whatever was read.
+        return self.out(read + self.value.bias * tokens.is_present[:, None, None])
 
-    def of_one(
-        self, tokens: Float[Tensor, "items 1 width"], is_token: Bool[Tensor, "items 1"]
-    ) -> Float[Tensor, "items 1 dim"]:
+    def of_one(self, tokens: PackedTokens) -> Float[Tensor, "rows 1 dim"]:
         """What any query reads where items have one token at most: attention has no choice."""
-        return self.out(self.value(tokens) * is_token[:, :, None])
+        values = in_chunks(lambda packed: self.value(packed.float()), tokens.values)
+        read = values.new_zeros(len(tokens.is_present), values.shape[1])
+        return self.out(read.masked_scatter(tokens.is_present[:, None], values))[:, None]
 
-    def _split(self, x: Float[Tensor, "items some dim"]) -> Float[Tensor, "items heads some part"]:
-        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+    def maps(
+        self, queries: Float[Tensor, "some queries dim"], tokens: list[Tensor]
+    ) -> list[Float[Tensor, "queries heads tokens"]]:
+        """Which tokens each query reads, for some items with their tokens."""
+        return attention_maps(self.query(queries), self.key.weight, tokens, heads=self.num_heads)
 
 
 class Retriever(nn.Module):
@@ -150,54 +145,38 @@ class Retriever(nn.Module):
 
     def __init__(self, dim: int, features: TokenFeatures, num_queries: int, num_heads: int) -> None:
         super().__init__()
-        self.register_buffer("values", features.values, persistent=False)
-        self.register_buffer("lengths", features.lengths.long(), persistent=False)
+        self.tokens = PackedTokens(features)
         self.queries = nn.Parameter(torch.empty(num_queries, dim))
         self.self_attention = SelfAttention(dim, num_heads, dropout=0.0)
         self.cross_attention = CrossAttention(dim, features.width, num_heads)
         self.feed_forward = feed_forward(dim, 4 * dim)
         self.norm = nn.LayerNorm(dim)
 
-    values: Tensor
-    lengths: Tensor
-
     def forward(self, ids: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows queries dim"]:
         """Vectors retrieved for the whole catalogue."""
-        starts = self.lengths.cumsum(0) - self.lengths
-        per_item = max(1, int(self.lengths.max()) * self.values.shape[1])
-        step = max(1, MAX_FEATURES // per_item)
-        if len(ids) <= step:
-            return self._retrieve(ids, self.lengths, starts)
-        chunks = zip(ids.split(step), self.lengths.split(step), starts.split(step), strict=True)
-        return torch.cat([checkpoint(self._retrieve, *c, use_reentrant=False) for c in chunks])
-
-    def _retrieve(
-        self,
-        ids: Float[Tensor, "items dim"],
-        lengths: Int[Tensor, " items"],
-        starts: Int[Tensor, " items"],
-    ) -> Float[Tensor, "items queries dim"]:
-        tokens, is_token = self._tokens(lengths, starts)
-        if tokens.shape[1] == 1:  # all queries read the same: compute it once
-            retrieved = self.cross_attention.of_one(tokens, is_token)
+        if self.tokens.max_length == 1:  # all queries read the same: compute it once
+            retrieved = self.cross_attention.of_one(self.tokens)
         else:
-            retrieved = self.cross_attention(self._id_aware(ids), tokens, is_token)
-        vectors = self.norm(retrieved + self.feed_forward(retrieved))
-        return vectors.expand(-1, len(self.queries), -1)
+            retrieved = self.cross_attention(in_chunks(self._id_aware, ids), self.tokens)
+        return in_chunks(self._finished, retrieved).expand(-1, len(self.queries), -1)
 
     def _id_aware(self, ids: Float[Tensor, "items dim"]) -> Float[Tensor, "items queries dim"]:
         """Self-attention over [queries; id]; the id's own output is dropped (eq. 3-4)."""
         queries = self.queries.expand(len(ids), -1, -1)
         return self.self_attention(torch.cat([queries, ids[:, None]], dim=1))[:, :-1]
 
-    def _tokens(
-        self, lengths: Int[Tensor, " items"], starts: Int[Tensor, " items"]
-    ) -> tuple[Float[Tensor, "items tokens width"], Bool[Tensor, "items tokens"]]:
-        """A chunk's tokens, padded to its longest item, in single precision."""
-        place = torch.arange(max(1, int(lengths.max())), device=lengths.device)
-        is_token = place < lengths[:, None]
-        index = torch.where(is_token, starts[:, None] + place, 0)
-        return self.values[index].float(), is_token
+    def _finished(
+        self, retrieved: Float[Tensor, "items some dim"]
+    ) -> Float[Tensor, "items some dim"]:
+        """Position-wise network, residual and LayerNorm (eq. 6)."""
+        return self.norm(retrieved + self.feed_forward(retrieved))
+
+    def maps(
+        self, items: Int[Tensor, " some"], ids: Float[Tensor, "some dim"]
+    ) -> list[Float[Tensor, "queries heads tokens"]]:
+        """Which of its tokens each query of an item reads; empty where it has none."""
+        tokens = [self.tokens.of(item) for item in items.tolist()]
+        return self.cross_attention.maps(self._id_aware(ids), tokens)
 
 
 class PooledVectors(nn.Module):
@@ -312,7 +291,7 @@ class TAME(Recommender):
         single = [
             name
             for name, vectors in self.vectors.items()
-            if isinstance(vectors, Retriever) and int(vectors.lengths.max()) <= 1
+            if isinstance(vectors, Retriever) and vectors.tokens.max_length <= 1
         ]
         why = "has one token per item here, so attention has nothing to choose from"
         return {f"{name}_heads": f"`{name}` {why}" for name in single}
@@ -326,6 +305,17 @@ class TAME(Recommender):
         if self.enrichment is not None:
             items["enrichment"] = self.enrichment(torch.cat(list(vectors.values()), dim=1))
         return items
+
+    def attention(
+        self, items: Int[Tensor, " some"]
+    ) -> Mapping[str, list[Float[Tensor, "queries heads tokens"]]]:
+        """What each query of an item reads of its tokens (eq. 5), by modality."""
+        ids = self.item_ids(items)
+        return {
+            name: vectors.maps(items, ids)
+            for name, vectors in self.vectors.items()
+            if isinstance(vectors, Retriever)
+        }
 
     def encode(self, history: History, items: Items) -> Float[Tensor, "batch length width"]:
         """States of every position, sources side by side (eq. 9, 10, 13)."""

@@ -5,8 +5,9 @@ import re
 import pytest
 import torch
 
-from models import Catalogue, History, Modality, TokenFeatures, tame
-from models.tame import TAME, Gate, Retriever, TAMEConfig
+from models import Catalogue, History, Modality, TokenFeatures
+from models.layers import retrieval
+from models.tame import TAME, Gate, TAMEConfig
 from orchestrator.training.optim import prepare_stage
 
 SMALL = {"dim": 8, "text_queries": 3, "image_queries": 2, "text_heads": 2, "image_heads": 4}
@@ -202,25 +203,47 @@ def test_retrieving_in_chunks_changes_neither_scores_nor_gradients(
         with torch.inference_mode():
             return model.scores(histories), grads
 
-    calls = []
-    original = Retriever._retrieve
-
-    def counted(self, *args):
-        calls.append(len(args[0]))
-        return original(self, *args)
-
-    monkeypatch.setattr(Retriever, "_retrieve", counted)
     scores, grads = run()
-    assert set(calls) == {13}
-    for limit in (1, 70, 100):  # one item at a time, two, three or four
-        monkeypatch.setattr(tame, "MAX_FEATURES", limit)
-        calls.clear()
+    for rows in (1, 5):  # of what is computed item by item; beyond it, it is computed anew
+        monkeypatch.setattr(retrieval, "MAX_ROWS", rows)
         chunked_scores, chunked = run()
-        assert max(calls) < 13
         torch.testing.assert_close(chunked_scores, scores, rtol=1e-4, atol=1e-4)
         for name, grad in grads.items():
             bound = 1e-4 * grad.abs().max().item() + 1e-7
             torch.testing.assert_close(chunked[name], grad, rtol=0, atol=bound, msg=name)
+
+
+@torch.no_grad()
+def test_maps_are_the_attention_of_equation_5(tame_of, catalogue):
+    model = tame_of()
+    items = torch.tensor([3, 6, 11])
+    maps = model.attention(items)
+    for name, (num_queries, num_heads) in model.config.modalities().items():
+        retriever = model.vectors[name]
+        for item, found in zip(items.tolist(), maps[name], strict=True):
+            tokens = tokens_of(catalogue, name, item)
+            assert found.shape == (num_queries, num_heads, len(tokens))
+            rows = [*retriever.queries.double(), model.item_ids.weight[item].double()]
+            id_aware = self_attention(retriever.self_attention, rows)[:-1]
+            for own, query in zip(found, id_aware, strict=True):
+                expected = _weights(retriever.cross_attention, query, tokens)
+                torch.testing.assert_close(own.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def _weights(module, query, tokens):
+    """softmax(q k / sqrt(d_h)) of each head."""
+    if not tokens:
+        return torch.zeros(module.num_heads, 0).double()
+    keys = torch.stack([lin(module.key, token) for token in tokens])
+    keys, query = (
+        x.unflatten(-1, (module.num_heads, -1)) for x in (keys, lin(module.query, query))
+    )
+    return torch.einsum("hp,thp->ht", query / query.shape[-1] ** 0.5, keys).softmax(dim=-1)
+
+
+def test_maps_are_of_retrievers_alone(tame_of):
+    assert tame_of(use_retriever=False).attention(torch.tensor([3])) == {}
+    assert set(tame_of(use_text=False).attention(torch.tensor([3]))) == {"image"}
 
 
 @torch.no_grad()
@@ -290,7 +313,8 @@ def test_one_token_is_read_as_two_equal_ones_are(tame_of, catalogue, histories):
     one = tame_of(pooled)
     twice = {}
     for name, vectors in one.vectors.items():
-        tokens = TokenFeatures(vectors.values.repeat_interleave(2, dim=0), 2 * vectors.lengths)
+        values, lengths = vectors.tokens.values, vectors.tokens.is_present.long()
+        tokens = TokenFeatures(values.repeat_interleave(2, dim=0), 2 * lengths)
         twice[name] = Modality(name=name, tokens=tokens)
     two = tame_of(Catalogue(12, twice))
     torch.testing.assert_close(one.scores(histories), two.scores(histories), rtol=1e-4, atol=1e-3)
@@ -313,9 +337,9 @@ def test_each_modality_takes_the_best_form_it_has(tame_of, catalogue):
 def test_pooled_features_of_all_items_stay_in_their_file(tame_of, catalogue):
     text = dataclasses.replace(catalogue.modality("text"), tokens=None, missing=None)
     model = tame_of(Catalogue(12, {"text": text}), use_image=False)
-    values = model.vectors["text"].values
+    values = model.vectors["text"].tokens.values
     assert values.untyped_storage().data_ptr() == text.pooled.untyped_storage().data_ptr()
-    assert model.vectors["text"].lengths.tolist() == [0, *[1] * 12]
+    assert model.vectors["text"].tokens.is_present.tolist() == [False, *[True] * 12]
 
 
 @torch.no_grad()
