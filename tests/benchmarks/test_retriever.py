@@ -79,7 +79,7 @@ def test_alone_there_is_nothing_to_compare_with(retriever, point, folder):
 
 
 def test_a_measurement_that_fails_is_told(retriever, point, folder):
-    with pytest.raises(SystemExit, match="divisible"):
+    with pytest.raises(SystemExit, match="multiply up"):
         retriever.in_own_process(retriever.Point(**{**point, "heads": 7}), folder)
 
 
