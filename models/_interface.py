@@ -1,8 +1,8 @@
 """What every model is given and gives back.
 
 Axes used in shapes, one list for the whole zoo: ``batch length items rows dim modalities tokens
-layers width heads queries targets``. ``rows`` is ``items + 1``: row 0 is padding. Score columns run over
-``items`` alone: column ``j`` is item ``j + 1``, so padding cannot be ranked.
+layers width heads queries targets``. ``rows`` is ``items + 1``: row 0 is padding. Score columns
+run over ``items`` alone: column ``j`` is item ``j + 1``, so padding cannot be ranked.
 """
 
 import math

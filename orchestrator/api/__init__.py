@@ -14,6 +14,7 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.drawing import plot
+from orchestrator.api.encoding import encode
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
@@ -26,16 +27,19 @@ from orchestrator.api.results import (
 )
 from orchestrator.api.studies import ablate, sweep
 from orchestrator.api.training import train
+from orchestrator.encoding import Encoded
 
 __all__ = [
     "RESULTS",
     "AblationResult",
     "DiagnosisResult",
+    "Encoded",
     "ModelDescription",
     "SweepResult",
     "ablate",
     "datasets",
     "diagnose",
+    "encode",
     "import_data",
     "make_planted",
     "models",

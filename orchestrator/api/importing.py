@@ -14,6 +14,9 @@ def import_data(
     name: str | None = None,
     data_dir: Path | None = None,
     overwrite: bool = False,
+    images: Path | None = None,
+    text_columns: tuple[str, ...] | None = None,
+    min_interactions: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Dataset:
     """Import a data set; its layout is recognised.
@@ -23,13 +26,27 @@ def import_data(
         name: what to call it; by default what its layout suggests.
         data_dir: folder of data sets; by default ``ORCH_DATA``, else the user's cache.
         overwrite: replace a data set of that name.
+        images: folder of pictures, where they do not lie in the folder itself.
+        text_columns: columns of ``items.tsv`` that make an item's text, in this order; by default
+            all that hold words.
+        min_interactions: least interactions of every user and item of a ratings file, 5 by
+            default.
         progress: hears what is done, how much of it is done, and how much there is.
 
     Raises:
-        DataError: the folder is no known layout, or a file in it is wrong; names file and line.
+        DataError: the folder is no known layout, a file in it is wrong (names file and line), or
+            its layout has no use for an option.
     """
+    options = data.Options(
+        images=images, text_columns=text_columns, min_interactions=min_interactions
+    )
     return data.import_dataset(
-        path, name=name, data_dir=data_dir, overwrite=overwrite, progress=progress
+        path,
+        name=name,
+        data_dir=data_dir,
+        overwrite=overwrite,
+        options=options,
+        progress=progress,
     )
 
 

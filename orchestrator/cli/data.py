@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from orchestrator.cli import options
 
-app = typer.Typer(name="data", help="Import and make data sets.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from orchestrator.encoding import Encoded
+
+app = typer.Typer(name="data", help="Import, encode and make data sets.", no_args_is_help=True)
 
 
 @app.command(name="import")
@@ -18,6 +21,20 @@ def import_(
         str | None, typer.Option(help="What to call it; by default what the folder suggests.")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of pictures, where they lie elsewhere.")
+    ] = None,
+    text_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Columns of items.tsv that make the text; by default all that hold words.",
+        ),
+    ] = None,
+    min_interactions: Annotated[
+        int | None,
+        typer.Option(help="Least interactions of users and items of a ratings.tsv; 5 by default."),
+    ] = None,
     data_dir: options.DataDir = None,
 ) -> None:
     """Import a data set; its layout is recognised.
@@ -30,11 +47,23 @@ def import_(
     from orchestrator import api
 
     dataset = api.import_data(
-        path, name=name, data_dir=data_dir, overwrite=overwrite, progress=_progress()
+        path,
+        name=name,
+        data_dir=data_dir,
+        overwrite=overwrite,
+        images=images,
+        text_columns=None if text_columns is None else _listed(text_columns),
+        min_interactions=min_interactions,
+        progress=_progress(),
     )
     targets = dataset.manifest.counts.training_targets
     typer.echo(f"{dataset.name}: {dataset.manifest.size_text}, {targets:,} training targets")
     typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The parts of a list with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _progress() -> Callable[[str, int, int], None]:
@@ -67,4 +96,87 @@ def planted(
     dataset = api.make_planted(
         name, num_users=users, num_items=items, seed=seed, overwrite=overwrite, data_dir=data_dir
     )
+    typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")
+
+
+@app.command()
+def encode(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="What to encode.")],
+    modality: Annotated[Literal["text", "image"], typer.Option(help="What of it.")],
+    encoder: Annotated[
+        str, typer.Option(help="A folder, a package that carries an encoder, or a hub name.")
+    ],
+    forms: Annotated[
+        str, typer.Option(metavar="A,B", help="What to store, of tokens, pooled and layers.")
+    ] = "tokens,pooled",
+    pooling: Annotated[
+        Literal["cls", "mean"], typer.Option(help="The class token, or the mean over tokens.")
+    ] = "cls",
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Most tokens of a text; 64 or the encoder's limit.")
+    ] = None,
+    pool_patches: Annotated[
+        int | None, typer.Option(metavar="G", help="Average a picture's patches to G x G.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Items encoded at once.")] = 32,
+    device: options.Device = "auto",
+    revision: Annotated[
+        str | None, typer.Option(help="Commit, branch or tag of an encoder on the hub.")
+    ] = None,
+    dtype: Annotated[
+        Literal["float16", "float32"], typer.Option(help="Type of the stored values.")
+    ] = "float16",
+    save_as: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Store as a new data set.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace these forms or, with --as, the data set of that name.")
+    ] = False,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Make features of a data set's texts or pictures, through transformers.
+
+    Forms: tokens are the last hidden states; pooled is one vector; layers is the class token's
+    state after the embedding and after each layer. Forms that are there and not asked for stay.
+    Typed again, the command goes on where it was cut.
+
+    Example: orch data encode scientific --modality text --encoder bert-base-uncased
+    """
+    from orchestrator import api
+
+    encoded = api.encode(
+        dataset,
+        modality=modality,
+        encoder=encoder,
+        forms=_listed(forms),
+        pooling=pooling,
+        max_tokens=max_tokens,
+        pool_patches=pool_patches,
+        batch_size=batch_size,
+        device=device,
+        revision=revision,
+        dtype=dtype,
+        save_as=save_as,
+        overwrite=overwrite,
+        data_dir=data_dir,
+        progress=_progress(),
+    )
+    _tell(encoded, modality, _listed(forms))
+
+
+def _tell(encoded: "Encoded", modality: str, forms: tuple[str, ...]) -> None:
+    """What came out, what is missing, and where it is."""
+    found, lacking = {"text": ("texts", "text"), "image": ("pictures", "picture")}[modality]
+    dataset = encoded.dataset
+    if encoded.num_resumed:
+        typer.echo(f"{encoded.num_resumed:,} {found} were done before; went on from there.")
+    typer.echo(
+        f"{dataset.name}: {modality} {', '.join(forms)} of {encoded.num_items:,} of "
+        f"{dataset.num_items:,} items by {encoded.encoder}; width {encoded.width}, "
+        f"{encoded.num_tokens / encoded.num_items:.1f} tokens per item"
+    )
+    if encoded.num_missing:
+        typer.echo(f"{encoded.num_missing:,} items have no {lacking} and are marked missing.")
+    if encoded.num_cut:
+        typer.echo(f"{encoded.num_cut:,} texts were longer than the limit and were cut.")
     typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")

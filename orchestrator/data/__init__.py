@@ -1,9 +1,10 @@
 """Data sets: kept on disk, imported, split, and the generated one whose answer is known."""
 
+from orchestrator.data.adding import add_features, form_note, refuse_present
 from orchestrator.data.features import Features
 from orchestrator.data.importing import Layout, Options, import_dataset, recognise
 from orchestrator.data.interactions import Sequences
-from orchestrator.data.manifest import Counts, Manifest, Origin
+from orchestrator.data.manifest import FORMS, Counts, EncoderEntry, Manifest, Origin
 from orchestrator.data.planted import PlantedConfig, make_planted, oracle_scores, planted_config
 from orchestrator.data.sources import (
     Description,
@@ -18,15 +19,16 @@ from orchestrator.data.store import (
     Dataset,
     ItemTable,
     Progress,
-    add_features,
     write_dataset,
 )
 
 __all__ = [
+    "FORMS",
     "Content",
     "Counts",
     "Dataset",
     "Description",
+    "EncoderEntry",
     "EvalUsers",
     "Features",
     "ItemTable",
@@ -43,6 +45,7 @@ __all__ = [
     "data_folder",
     "dataset_names",
     "describe",
+    "form_note",
     "import_dataset",
     "leave_one_out",
     "make_planted",
@@ -50,5 +53,6 @@ __all__ = [
     "oracle_scores",
     "planted_config",
     "recognise",
+    "refuse_present",
     "write_dataset",
 ]

@@ -50,6 +50,7 @@ def _shuffled(modality: Modality, generator: torch.Generator) -> Modality:
         modality,
         pooled=None if modality.pooled is None else modality.pooled[order],
         tokens=None if modality.tokens is None else _reordered(modality.tokens, order),
+        layers=None if modality.layers is None else modality.layers[order],
     )
 
 
@@ -68,23 +69,25 @@ def _mean(modality: Modality, generator: torch.Generator) -> Modality:
 
 
 def _gaussian(
-    values: Float[Tensor, "rows width"], generator: torch.Generator
-) -> Float[Tensor, "rows width"]:
+    values: Float[Tensor, "rows ..."], generator: torch.Generator
+) -> Float[Tensor, "rows ..."]:
     draws = torch.randn(values.shape, generator=generator)
     return values.mean(dim=0) + draws * values.std(dim=0, correction=0)
 
 
 def _with_values(modality: Modality, make: _Values, generator: torch.Generator) -> Modality:
-    pooled, tokens = modality.pooled, modality.tokens
-    if pooled is not None:
-        present = _present(modality)
-        replaced = torch.zeros_like(pooled)
-        replaced[present] = make(pooled[present].float(), generator).to(pooled.dtype)
-        pooled = replaced
+    def replaced(vectors: Float[Tensor, "rows ..."]) -> Float[Tensor, "rows ..."]:
+        present, result = _present(modality), torch.zeros_like(vectors)
+        result[present] = make(vectors[present].float(), generator).to(vectors.dtype)
+        return result
+
+    tokens = modality.tokens
+    pooled = None if modality.pooled is None else replaced(modality.pooled)
     if tokens is not None:
         values = make(tokens.values.float(), generator).to(tokens.values.dtype)
         tokens = TokenFeatures(values.contiguous(), tokens.lengths)
-    return dataclasses.replace(modality, pooled=pooled, tokens=tokens)
+    layers = None if modality.layers is None else replaced(modality.layers)
+    return dataclasses.replace(modality, pooled=pooled, tokens=tokens, layers=layers)
 
 
 def _present(modality: Modality) -> Bool[Tensor, " rows"]:

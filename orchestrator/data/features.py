@@ -1,6 +1,7 @@
-"""Token and pooled features of a modality: written once, then memory-mapped by every process."""
+"""Features of a modality, in its forms: written once, then memory-mapped by every process."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,10 @@ from jaxtyping import Bool, Float, Int, Int32
 
 from models import Modality, TokenFeatures
 from orchestrator.data.interactions import corrupt
-from orchestrator.data.manifest import FormEntry, ModalityEntry
+from orchestrator.data.manifest import FORMS, EncoderEntry, FormEntry, ModalityEntry
 from orchestrator.errors import DataError
 
 FOLDER = "features"
-PARTS = ("pooled", "tokens", "lengths", "missing")
 DTYPES = (np.dtype(np.float16), np.dtype(np.float32))
 
 
@@ -27,36 +27,66 @@ class Features:
     """The items' tokens one after another."""
     lengths: Int[np.ndarray, " rows"] | None = None
     """Tokens of each item; 0 at padding and where missing."""
+    layers: Float[np.ndarray, "rows layers layer_width"] | None = None
+    """One vector per item and layer of the encoder; zeros at padding and where missing."""
     missing: Bool[np.ndarray, " rows"] | None = None
     """Items without this modality (never padding, which is no item)."""
+    encoders: Mapping[str, EncoderEntry] = field(default_factory=dict)
+    """Form -> what made it, where that is known."""
 
     def __post_init__(self) -> None:
         """Refuse features that contradict themselves."""
-        if self.pooled is None and self.tokens is None:
-            raise ValueError("features must have tokens, pooled vectors or both.")
+        if not self.forms:
+            raise ValueError("features must have tokens, pooled vectors or layers.")
         if (self.tokens is None) != (self.lengths is None):
             raise ValueError("token features must come with their lengths, and lengths with them.")
         if self.tokens is not None and self.lengths is not None:
             _check_lengths(self.tokens, self.lengths)
-        if self.pooled is not None and self.pooled[0].any():
-            raise ValueError("pooled features of row 0 must be zeros: it is padding.")
+        for form, values in self._vectors().items():
+            if values[0].any():
+                raise ValueError(f"`{form}` features of row 0 must be zeros: it is padding.")
         if self.missing is not None:
             self._check_missing(self.missing)
 
     def _check_missing(self, missing: Bool[np.ndarray, " rows"]) -> None:
         if missing[0]:
             raise ValueError("row 0 is padding, which cannot be missing.")
-        if self.pooled is not None and self.pooled[missing].any():
-            raise ValueError("pooled features must be zeros where they are missing.")
+        for form, values in self._vectors().items():
+            if values[missing].any():
+                raise ValueError(f"`{form}` features must be zeros where they are missing.")
         if self.lengths is not None and self.lengths[missing].any():
             raise ValueError("items whose modality is missing must have no tokens.")
+
+    def _vectors(self) -> dict[str, np.ndarray]:
+        """The forms that hold a row per item."""
+        forms = {"pooled": self.pooled, "layers": self.layers}
+        return {form: values for form, values in forms.items() if values is not None}
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms that are there."""
+        return tuple(form for form in FORMS if getattr(self, form) is not None)
 
     @property
     def num_items(self) -> int:
         """Without padding."""
-        rows = self.pooled if self.lengths is None else self.lengths
-        assert rows is not None
+        rows = next(iter(self._vectors().values())) if self.lengths is None else self.lengths
         return len(rows) - 1
+
+    def without(self) -> Bool[np.ndarray, " rows"]:
+        """What is said to be missing, or else the items without tokens, or else none."""
+        if self.missing is not None:
+            return self.missing
+        if self.lengths is not None:
+            return without_tokens(self.lengths)
+        return np.zeros(self.num_items + 1, dtype=np.bool_)
+
+
+def without_tokens(lengths: Int[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
+    """The items, padding not being one, that have no tokens."""
+    absent = lengths == 0
+    absent[0] = False
+    return absent
 
 
 def _check_lengths(
@@ -71,44 +101,37 @@ def _check_lengths(
 def write_features(folder: Path, modality: str, features: Features) -> ModalityEntry:
     """Write one modality's files below a data set's folder and say what they are."""
     (folder / FOLDER).mkdir(exist_ok=True)
-    missing = _missing(features)
+    missing = features.without()
     if missing.any():
         np.save(_path(folder, modality, "missing"), missing)
-    if features.tokens is not None and features.lengths is not None:
+    if features.lengths is not None:
         np.save(_path(folder, modality, "lengths"), features.lengths.astype(np.int32))
     return ModalityEntry(
         coverage=1.0 - float(missing[1:].mean()),
-        pooled=_write_form(folder, modality, "pooled", features.pooled),
-        tokens=_write_form(folder, modality, "tokens", features.tokens),
+        **{form: _write_form(folder, modality, form, features) for form in features.forms},
     )
 
 
-def feature_file_names(modality: str) -> tuple[str, ...]:
-    """Path within a data set's folder of every file that a modality may have."""
-    return tuple(f"{FOLDER}/{modality}.{part}.npy" for part in PARTS)
+def feature_files(modality: str, forms: Iterable[str]) -> set[str]:
+    """Path within a data set's folder of every file that belongs to some forms of a modality.
+
+    The file of what is missing belongs to all of them.
+    """
+    parts = {"missing", *forms} | ({"lengths"} if "tokens" in forms else set())
+    return {f"{FOLDER}/{modality}.{part}.npy" for part in parts}
 
 
-def _missing(features: Features) -> Bool[np.ndarray, " rows"]:
-    """What is said to be missing, or else the items without tokens, or else none."""
-    if features.missing is not None:
-        return features.missing
-    if features.lengths is not None:
-        missing = features.lengths == 0
-        missing[0] = False
-        return missing
-    assert features.pooled is not None
-    return np.zeros(len(features.pooled), dtype=np.bool_)
-
-
-def _write_form(
-    folder: Path, modality: str, form: str, values: Float[np.ndarray, "rows width"] | None
-) -> FormEntry | None:
-    if values is None:
-        return None
+def _write_form(folder: Path, modality: str, form: str, features: Features) -> FormEntry:
+    values: np.ndarray = getattr(features, form)
     assert values.dtype in DTYPES
     np.save(_path(folder, modality, form), np.ascontiguousarray(values))
-    rows, width = values.shape
-    return FormEntry(width=width, dtype=values.dtype.name, rows=rows)
+    return FormEntry(
+        width=values.shape[-1],
+        dtype=values.dtype.name,
+        rows=len(values),
+        layers=values.shape[1] if form == "layers" else None,
+        encoder=features.encoders.get(form),
+    )
 
 
 def _path(folder: Path, modality: str, part: str) -> Path:
@@ -130,12 +153,16 @@ def load_modality(folder: Path, modality: str, entry: ModalityEntry, *, rows: in
     Raises:
         DataError: a file is unreadable or not of the shape the manifest says.
     """
-    pooled = _mapped(_path(folder, modality, "pooled"), entry.pooled)
-    tokens = _tokens(folder, modality, entry.tokens, rows)
     missing = None
     if entry.coverage < 1:
         missing = torch.from_numpy(_load(_path(folder, modality, "missing"), (rows,), "bool"))
-    return Modality(name=modality, tokens=tokens, pooled=pooled, missing=missing)
+    return Modality(
+        name=modality,
+        tokens=_tokens(folder, modality, entry.tokens, rows),
+        pooled=_mapped(_path(folder, modality, "pooled"), entry.pooled),
+        layers=_mapped(_path(folder, modality, "layers"), entry.layers),
+        missing=missing,
+    )
 
 
 def _tokens(
@@ -147,14 +174,14 @@ def _tokens(
     lengths: Int32[np.ndarray, " rows"] = _load(path, (rows,), "int32")
     if lengths.sum() != entry.rows:
         raise DataError(corrupt(path, f"the lengths must add up to {entry.rows} tokens"))
-    values = _load(_path(folder, modality, "tokens"), (entry.rows, entry.width), entry.dtype)
+    values = _load(_path(folder, modality, "tokens"), entry.shape, entry.dtype)
     return TokenFeatures(torch.from_numpy(values), torch.from_numpy(lengths))
 
 
 def _mapped(path: Path, entry: FormEntry | None) -> torch.Tensor | None:
     if entry is None:
         return None
-    return torch.from_numpy(_load(path, (entry.rows, entry.width), entry.dtype))
+    return torch.from_numpy(_load(path, entry.shape, entry.dtype))
 
 
 def _load(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:

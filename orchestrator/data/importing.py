@@ -26,6 +26,8 @@ class Options:
     """Folder of pictures, where they do not lie in the data set's own folder."""
     min_interactions: int | None = None
     """Least interactions of every user and item of a ratings file; 5 unless set."""
+    text_columns: tuple[str, ...] | None = None
+    """Columns of ``items.tsv`` that make an item's text; unless set, all that hold words."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,24 @@ def recognise(path: Path) -> Layout:
 def _benchmark(path: Path, options: Options) -> Content:
     _refuse("--images", options.images, "benchmark")
     _refuse("--min-interactions", options.min_interactions, "benchmark")
+    _refuse("--text-columns", options.text_columns, "benchmark")
     return read_benchmark(path)
 
 
 def _sequences(path: Path, options: Options) -> Content:
     _refuse("--min-interactions", options.min_interactions, "sequences")
-    return plain.read_sequences(path, images=options.images)
+    return plain.read_sequences(path, images=options.images, text_columns=options.text_columns)
 
 
 def _ratings(path: Path, options: Options) -> Content:
     minimum = options.min_interactions
     if minimum is None:
         minimum = plain.MIN_INTERACTIONS
-    return plain.read_ratings(path, images=options.images, min_interactions=minimum)
+    if minimum < 1:
+        raise DataError(f"--min-interactions: cannot be {minimum}: it must be at least 1.")
+    return plain.read_ratings(
+        path, images=options.images, text_columns=options.text_columns, min_interactions=minimum
+    )
 
 
 def _refuse(option: str, value: object, kind: str) -> None:
@@ -105,16 +112,24 @@ def import_dataset(
         DataError: unknown layout, files that disagree, or a name that is taken.
     """
     layout = recognise(path)
-    folder = data_folder(data_dir) / _checked_name(name or layout.name)
+    folder = data_folder(data_dir) / checked_name(name or layout.name)
     refuse_existing(folder, overwrite=overwrite)  # before the reading, which may take long
     content = layout.read(options or Options())
     return write_dataset(content, folder, overwrite=overwrite, progress=progress)
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str, option: str = "--name") -> str:
+    """A name that a new data set may have.
+
+    Raises:
+        DataError: it is the built-in data set's, or would not do for a folder.
+    """
     if name == PLANTED:
-        raise DataError(f"--name: cannot be {name!r}: it is the built-in data set. Choose another.")
-    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name[0] == ".":
+        raise DataError(
+            f"{option}: cannot be {name!r}: it is the built-in data set. Choose another."
+        )
+    plain_letters = name.replace("-", "").replace("_", "").replace(".", "")
+    if not plain_letters.isalnum() or name[0] == ".":
         rule = "only letters, digits, `-`, `_` and `.`, and no `.` in front"
-        raise DataError(f"--name: cannot be {name!r}: {rule}. Choose another.")
+        raise DataError(f"{option}: cannot be {name!r}: {rule}. Choose another.")
     return name

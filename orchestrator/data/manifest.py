@@ -18,6 +18,8 @@ FORMAT = 1
 """Version of the folder's layout; a reader refuses any other."""
 
 MANIFEST_FILE = "manifest.json"
+FORMS = ("pooled", "tokens", "layers")
+"""What a modality's features may be: a vector per item, packed tokens, a vector per layer."""
 
 
 class _Strict:
@@ -47,13 +49,34 @@ class FileEntry(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncoderEntry(_Strict):
+    """What made a form of features: enough to make it again."""
+
+    name: str
+    """On the hub, of a package, or of a local folder (its name, not where it lies)."""
+    revision: str
+    """Commit on the hub; SHA-256 of the weights where they are a package's or a folder's."""
+    preprocessing: Mapping[str, Any]
+    """From text or picture to the stored values."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FormEntry(_Strict):
     """One form of a modality's features."""
 
     width: int
     dtype: str
     rows: int
-    """Items and padding for pooled features, all tokens for token features."""
+    """Items and padding for a form with vectors per item, all tokens for token features."""
+    layers: int | None = None
+    """Vectors per item of the form ``layers``: the encoder's embedding and each of its layers."""
+    encoder: EncoderEntry | None = None
+    """None where the source does not say."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the stored array."""
+        return (self.rows, *((self.layers,) if self.layers else ()), self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +87,13 @@ class ModalityEntry(_Strict):
     """Share of the items that have it."""
     pooled: FormEntry | None = None
     tokens: FormEntry | None = None
+    layers: FormEntry | None = None
 
     @property
-    def forms(self) -> tuple[str, ...]:
-        """The forms it is stored in."""
-        return tuple(form for form in ("pooled", "tokens") if getattr(self, form) is not None)
+    def forms(self) -> dict[str, FormEntry]:
+        """The forms it is stored in, by name."""
+        entries = {form: getattr(self, form) for form in FORMS}
+        return {form: entry for form, entry in entries.items() if entry is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ Rules for items:
 - an item of ``items.tsv`` without an interaction (that was kept) is dropped, and the manifest
   says how many were;
 - an item that somebody took but ``items.tsv`` lacks is kept with an empty text, and counted;
-- the text joins all columns but the first, except columns that hold only numbers (flags, years)
-  or only names of picture files;
+- the text joins the columns that are asked for, in that order; unless any is, all columns but the
+  first, except those that hold only numbers (flags, years) or only names of picture files;
 - pictures lie in ``images/`` or ``posters/``; an item's picture is the one that a column of
   picture names gives it, else the one named after its id.
 """
@@ -54,36 +54,49 @@ class _Described:
 
     texts: dict[str, str]
     pictures: dict[str, str]
+    text_columns: tuple[str, ...] | None = None
+    """The columns that were asked for as text."""
 
 
-def read_sequences(folder: Path, *, images: Path | None = None) -> Content:
+def read_sequences(
+    folder: Path, *, images: Path | None = None, text_columns: tuple[str, ...] | None = None
+) -> Content:
     """Read a data set with a ``sequences.txt``.
 
     Args:
         folder: where the files lie.
         images: the folder of pictures, where it lies elsewhere.
+        text_columns: columns of ``items.tsv`` that make the text, where not all do.
 
     Raises:
-        DataError: a line cannot be; names the file and the line.
+        DataError: a line cannot be; names the file and the line. There is no such column.
     """
-    return _content(folder, SEQUENCES, _read_sequences(folder / SEQUENCES), images)
+    described = _read_items(folder / ITEMS, text_columns)
+    return _content(folder, SEQUENCES, _read_sequences(folder / SEQUENCES), described, images)
 
 
 def read_ratings(
-    folder: Path, *, images: Path | None = None, min_interactions: int = MIN_INTERACTIONS
+    folder: Path,
+    *,
+    images: Path | None = None,
+    text_columns: tuple[str, ...] | None = None,
+    min_interactions: int = MIN_INTERACTIONS,
 ) -> Content:
     """Read a data set with a ``ratings.tsv``.
 
     Args:
         folder: where the files lie.
         images: the folder of pictures, where it lies elsewhere.
+        text_columns: columns of ``items.tsv`` that make the text, where not all do.
         min_interactions: users and items with fewer are dropped, again and again.
 
     Raises:
-        DataError: a line cannot be, or nothing is left; names the file and the line.
+        DataError: a line cannot be, or nothing is left; names the file and the line. There is no
+            such column.
     """
+    described = _read_items(folder / ITEMS, text_columns)
     taken = _read_ratings(folder / RATINGS, min_interactions)
-    return _content(folder, RATINGS, taken, images)
+    return _content(folder, RATINGS, taken, described, images)
 
 
 def _read_sequences(path: Path) -> _Taken:
@@ -149,8 +162,9 @@ def _codes(names: list[str]) -> tuple[list[str], np.ndarray]:
     return list(places), np.fromiter((places[name] for name in names), np.int64, len(names))
 
 
-def _content(folder: Path, source: str, taken: _Taken, images: Path | None) -> Content:
-    described = _read_items(folder / ITEMS)
+def _content(
+    folder: Path, source: str, taken: _Taken, described: _Described, images: Path | None
+) -> Content:
     used = dict.fromkeys(item for row in taken.items for item in row)
     raw_ids = [item for item in described.texts if item in used]
     raw_ids += [item for item in used if item not in described.texts]
@@ -175,8 +189,8 @@ def _sequences(taken: _Taken, place: Mapping[str, int]) -> Sequences:
     return sequences_of([[place[raw] for raw in row] for row in taken.items], taken.times)
 
 
-def _read_items(path: Path) -> _Described:
-    rows = _item_rows(path)
+def _read_items(path: Path, text_columns: tuple[str, ...] | None) -> _Described:
+    header, rows = _item_rows(path)
     columns = list(zip(*rows.values(), strict=True))
     pictured = [n for n, values in enumerate(columns) if n and _all(values, _is_picture)]
     spoken = [
@@ -184,14 +198,26 @@ def _read_items(path: Path) -> _Described:
         for n, values in enumerate(columns)
         if n and n not in pictured and not _all(values, _is_number)
     ]
+    if text_columns is not None:
+        spoken = _places(path, header, text_columns)
     return _Described(
         {raw: join_text(fields[n] for n in spoken) for raw, fields in rows.items()},
         {raw: fields[n] for raw, fields in rows.items() for n in pictured if fields[n]},
+        text_columns,
     )
 
 
-def _item_rows(path: Path) -> dict[str, list[str]]:
-    """Fields of each item, by raw id."""
+def _places(path: Path, header: list[str], names: tuple[str, ...]) -> list[int]:
+    """Where the named columns are; the first is the item's id and no text."""
+    for name in names:
+        if name not in header[1:]:
+            has = ", ".join(header[1:])
+            raise wrong(path, f"has no column `{name}` for --text-columns; it has {has}")
+    return [header.index(name, 1) for name in dict.fromkeys(names)]
+
+
+def _item_rows(path: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """Names of the columns, and the fields of each item by raw id."""
     lines = read_lines(path)
     header = next(lines, (0, ""))[1].split("\t")
     rows: dict[str, list[str]] = {}
@@ -205,7 +231,7 @@ def _item_rows(path: Path) -> dict[str, list[str]]:
         rows[fields[0]] = fields
     if not rows:
         raise wrong(path, "holds no items. It needs a header and a line per item")
-    return rows
+    return header, rows
 
 
 def _all(values: Iterable[str], rule: Callable[[str], bool]) -> bool:
@@ -265,6 +291,8 @@ def _notes(
     pictures: Sequence[Path | None],
 ) -> Iterator[str]:
     """What was dropped and what is missing, as sentences."""
+    if described.text_columns is not None:
+        yield f"The text is made of these columns of {ITEMS}: {', '.join(described.text_columns)}."
     unused = len(described.texts.keys() - set(raw_ids))
     unknown = sum(raw not in described.texts for raw in raw_ids)
     if unused:

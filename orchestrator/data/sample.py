@@ -1,5 +1,6 @@
 """A few users and items of a data set as one of its own: enough to see what a setting does."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,7 +78,7 @@ def _num_items(dataset: Dataset) -> int:
 
 
 def _num_features(entry: ModalityEntry) -> int:
-    return sum(form.rows * form.width for form in (entry.pooled, entry.tokens) if form)
+    return sum(math.prod(form.shape) for form in entry.forms.values())
 
 
 def _users(sequences: Sequences, max_items: int) -> Sequences:
@@ -100,8 +101,9 @@ def _rows(modality: Modality, rows: torch.Tensor) -> Modality:
     """A modality's features of some items alone."""
     tokens = None if modality.tokens is None else _tokens(modality.tokens, rows)
     pooled = None if modality.pooled is None else modality.pooled[rows]
+    layers = None if modality.layers is None else modality.layers[rows]
     missing = None if modality.missing is None else modality.missing[rows]
-    return Modality(name=modality.name, tokens=tokens, pooled=pooled, missing=missing)
+    return Modality(modality.name, tokens, pooled, layers, missing)
 
 
 def _tokens(features: TokenFeatures, rows: torch.Tensor) -> TokenFeatures:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.data.manifest import Counts, read_manifest
+from orchestrator.data.manifest import Counts, ModalityEntry, read_manifest
 from orchestrator.data.planted import NAME as PLANTED
 from orchestrator.data.planted import open_planted
 from orchestrator.data.store import Dataset, is_dataset, open_stored
@@ -24,7 +24,7 @@ class Description:
     size_text: str = ""
     """Users, items and interactions in words."""
     modalities: tuple[str, ...] = ()
-    """Such as ``text (pooled, tokens)``."""
+    """Such as ``text (pooled; tokens by bert-base-uncased)``."""
     synthetic: bool = False
     note: str = ""
     """Why there are no counts."""
@@ -85,6 +85,15 @@ def _description(folder: Path) -> Description:
         name=folder.name,
         counts=manifest.counts,
         size_text=manifest.size_text,
-        modalities=tuple(f"{name} ({', '.join(entry.forms)})" for name, entry in modalities),
+        modalities=tuple(f"{name} ({_forms(entry)})" for name, entry in modalities),
         synthetic=manifest.origin.synthetic,
     )
+
+
+def _forms(entry: ModalityEntry) -> str:
+    """The forms, each with what made it; what one encoder made stands together."""
+    by: dict[str, list[str]] = {}
+    for form, made in entry.forms.items():
+        encoder = f" by {made.encoder.name}" if made.encoder else ""
+        by.setdefault(encoder, []).append(form)
+    return "; ".join(f"{', '.join(forms)}{encoder}" for encoder, forms in by.items())

@@ -7,11 +7,10 @@
       interactions.parquet   user, item, timestamp; by user, then by time
       items.parquet          item, raw_id, text, image
       users.parquet          user, raw_id
-      features/              <modality>.{pooled,tokens,lengths,missing}.npy
+      features/              <modality>.{pooled,tokens,lengths,layers,missing}.npy
       images/                <item>.<suffix>
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,12 +24,7 @@ from models import Catalogue, Modality
 from orchestrator.config import DataConfig
 from orchestrator.data.controls import control
 from orchestrator.data.derived import TrainingDerived
-from orchestrator.data.features import (
-    Features,
-    feature_file_names,
-    load_modality,
-    write_features,
-)
+from orchestrator.data.features import Features, load_modality, write_features
 from orchestrator.data.folders import building, link_or_copy
 from orchestrator.data.interactions import (
     IMAGE,
@@ -279,70 +273,6 @@ def _counts(content: Content) -> Counts:
         targets=int(np.maximum(sequences.lengths - 1, 0).sum()),
         training_targets=int(np.maximum(training_lengths(sequences) - 1, 0).sum()),
     )
-
-
-def add_features(
-    dataset: Dataset,
-    features: Mapping[str, Features],
-    *,
-    overwrite: bool = False,
-    sources: Mapping[str, str] | None = None,
-    notes: tuple[str, ...] = (),
-) -> Dataset:
-    """Store features of further modalities with a data set, as an encoder makes them.
-
-    The data set is built anew beside the old one (unchanged files are linked) and then takes its
-    place, so that it is whole at any time; its data hash becomes another.
-
-    Args:
-        dataset: what they belong to.
-        features: modality -> its features; arrays may be memory-mapped.
-        overwrite: replace features that the modality has already.
-        sources: what made them -> its hash; goes into the manifest.
-        notes: what a reader of numbers should know; goes into the manifest.
-
-    Raises:
-        DataError: a modality has features already and ``overwrite`` is not set, features are not
-            of as many items as the data set has, or the disk refuses.
-    """
-    folder = dataset.folder
-    with building(folder, overwrite=True) as draft:
-        manifest = read_manifest(folder)
-        _check_addition(dataset, features, () if overwrite else tuple(manifest.modalities))
-        replaced = {name for modality in features for name in feature_file_names(modality)}
-        for name in manifest.files.keys() - replaced:
-            (draft / name).parent.mkdir(exist_ok=True)
-            link_or_copy(folder / name, draft / name)
-        entries = {name: write_features(draft, name, given) for name, given in features.items()}
-        added = dataclasses.replace(
-            manifest,
-            origin=_extended(manifest.origin, sources or {}, notes),
-            modalities={**manifest.modalities, **entries},
-            files=list_files(draft),
-        )
-        write_manifest(draft, added)
-    return open_stored(folder)
-
-
-def _extended(origin: Origin, sources: Mapping[str, str], notes: tuple[str, ...]) -> Origin:
-    return dataclasses.replace(
-        origin, sources={**origin.sources, **sources}, notes=(*origin.notes, *notes)
-    )
-
-
-def _check_addition(
-    dataset: Dataset, features: Mapping[str, Features], present: tuple[str, ...]
-) -> None:
-    for name, given in features.items():
-        if name in present:
-            raise DataError(
-                f"{dataset.name}: has `{name}` features already. Add --overwrite to replace them."
-            )
-        if given.num_items != dataset.num_items:
-            raise DataError(
-                f"{dataset.name}: `{name}` features are of {given.num_items} items; "
-                f"the data set has {dataset.num_items}. Encode all of them, in their order."
-            )
 
 
 def is_dataset(folder: Path) -> bool:

@@ -1,5 +1,7 @@
 import pytest
 
+from orchestrator.data import open_dataset
+
 ITEMS = "item_id\ttitle\n" + "".join(f"i{n}\tThing {n}\n" for n in range(6))
 SEQUENCES = "".join(
     f"u{n}\ti{n % 6} i{(n + 1) % 6} i{(n + 2) % 6} i{(n + 3) % 6}\n" for n in range(8)
@@ -49,6 +51,57 @@ def test_a_folder_of_no_known_layout_is_refused(orch, place):
         "`items.tsv` (ratings).\n"
     )
     assert not (place / "sets").exists()
+
+
+def test_the_text_is_made_of_the_columns_asked_for(orch, place, plain):
+    (plain / "items.tsv").write_text(
+        "item_id\ttitle\tyear\tplot\n"
+        + "".join(f"i{n}\tThing {n}\t19{n}0\tIt {n}\n" for n in range(6))
+    )
+    words = ("data", "import", plain, "--data-dir", place / "sets")
+    assert orch(*words, "--text-columns", "plot, year").code == 0
+    stored = open_dataset("things", place / "sets")
+    assert stored.items.texts[1] == "It 0. 1900."
+    assert "The text is made of these columns of items.tsv: plot, year." in (
+        stored.manifest.origin.notes
+    )
+    done = orch(*words, "--overwrite", "--text-columns", "title,plott")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"orch: {plain / 'items.tsv'}: has no column `plott` for --text-columns; "
+        "it has title, year, plot.\n"
+    )
+
+
+def test_pictures_may_lie_elsewhere(orch, place, plain):
+    (place / "photos").mkdir()
+    (place / "photos" / "i3.jpg").write_bytes(b"picture")
+    done = orch("data", "import", plain, "--data-dir", place, "--images", place / "photos")
+    assert done.code == 0
+    images = open_dataset("things", place).items.images
+    assert [image is not None for image in images] == [False] * 4 + [True] + [False] * 2
+
+
+def test_ratings_may_be_thinned_otherwise(orch, place, plain):
+    (plain / "sequences.txt").unlink()
+    rows = "".join(f"u{n}\ti{m}\t5\t{n + m}\n" for n in range(3) for m in range(3))
+    (plain / "ratings.tsv").write_text("user_id\titem_id\trating\ttimestamp\n" + rows)
+    words = ("data", "import", plain, "--data-dir", place)
+    assert "no user and item has 5 interactions" in orch(*words).err
+    assert orch(*words, "--min-interactions", 3).out.startswith("things: 3 users, 3 items, 9 ")
+    done = orch(*words, "--overwrite", "--min-interactions", 0)
+    assert (done.code, done.err) == (
+        2,
+        "orch: --min-interactions: cannot be 0: it must be at least 1.\n",
+    )
+
+
+def test_options_that_a_layout_has_no_use_for_are_refused(orch, place, plain):
+    done = orch("data", "import", plain, "--data-dir", place, "--min-interactions", 3)
+    assert (done.code, done.err) == (
+        2,
+        "orch: --min-interactions: cannot be given for the sequences layout. Leave it out.\n",
+    )
 
 
 def test_a_folder_that_is_not_there_is_refused(orch, place):

@@ -10,7 +10,18 @@ import typer.main
 import models
 from orchestrator.cli import app
 
-HEAVY = ("torch", "ray", "mlflow", "pandas", "matplotlib", "optuna", "numpy", "pydantic", "pyarrow")
+HEAVY = (
+    "torch",
+    "transformers",
+    "ray",
+    "mlflow",
+    "pandas",
+    "matplotlib",
+    "optuna",
+    "numpy",
+    "pydantic",
+    "pyarrow",
+)
 
 
 def walk(command, name):
@@ -36,6 +47,7 @@ def test_the_commands_are_these():
         "orch models",
         "orch spaces",
         "orch datasets",
+        "orch data encode",
         "orch data import",
         "orch data planted",
     }

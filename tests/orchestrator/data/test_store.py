@@ -206,7 +206,7 @@ def test_features_of_another_shape_than_the_manifest_says_are_refused(stored: Da
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "tokens, pooled vectors or both"),
+        ({}, "tokens, pooled vectors or layers"),
         ({"tokens": np.ones((2, 3), np.float16)}, "with their lengths"),
         (
             {"tokens": np.ones((2, 3), np.float16), "lengths": np.array([0, 1, 2])},
@@ -244,13 +244,12 @@ def test_added_features_keep_the_rest_and_change_the_hash(stored: Dataset) -> No
 
 
 def test_added_features_replace_older_ones_only_when_told_to(stored: Dataset) -> None:
-    pooled = np.zeros((5, 7), np.float16)
-    pooled[1:] = 1
-    with pytest.raises(DataError, match="has `text` features already"):
-        add_features(stored, {"text": Features(pooled=pooled)})
-    text = add_features(stored, {"text": Features(pooled=pooled)}, overwrite=True)
-    assert text.manifest.modalities["text"].forms == ("pooled",)
-    assert "features/text.tokens.npy" not in text.manifest.files
+    tokens = Features(tokens=np.ones((4, 7), np.float16), lengths=np.array([0, 1, 1, 1, 1]))
+    with pytest.raises(DataError, match=r"has `text` features already \(tokens\)\. Add --overwr"):
+        add_features(stored, {"text": tokens})
+    text = add_features(stored, {"text": tokens}, overwrite=True).catalogue().modality("text")
+    assert text.tokens is not None
+    assert text.tokens.values.shape == (4, 7)
 
 
 def test_added_features_of_other_items_are_refused(stored: Dataset) -> None:
