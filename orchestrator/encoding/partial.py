@@ -1,8 +1,8 @@
-"""Work that goes on where it was cut: arrays on disk, filled shard by shard.
+"""Work that goes on where it was cut: arrays on disk, filled batch by batch.
 
 The folder lies hidden beside the data set and is named after everything that decides the result,
 so that other settings have a folder of their own. Values are on the disk before the count of
-finished shards says so; what a killed process wrote of a shard is written over by the next one.
+finished batches says so; what a killed process wrote beyond it is written over by the next one.
 """
 
 import json
@@ -22,7 +22,7 @@ DONE = "done.json"
 
 
 class Partial:
-    """Arrays of known shapes in a folder, and how many shards of them are finished."""
+    """Arrays of known shapes in a folder, and how many batches of them are secured."""
 
     def __init__(self, folder: Path, shapes: Mapping[str, tuple[int, ...]], dtype: str) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class Partial:
         self.folder.mkdir(parents=True)
         for name, shape in shapes.items():  # holes: they take no room, and read as zeros
             np.lib.format.open_memmap(self._paths[name], mode="w+", dtype=dtype, shape=shape)
-        self._count(0)
+        self.secure(0)
 
     def write(self, name: str, row: int, values: Shaped[np.ndarray, "rows ..."]) -> None:
         """Put consecutive rows into an array; a full disk is an OSError here, not a crash."""
@@ -48,14 +48,11 @@ class Partial:
             stream.seek(array.offset + row * array[0].nbytes)
             stream.write(np.ascontiguousarray(values).data)
 
-    def finish_shard(self) -> None:
-        """Count one more shard, once all that was written is on the disk."""
+    def secure(self, num_done: int) -> None:
+        """Say that so many batches are finished, once all that was written is on the disk."""
         for path in self._paths.values():
             with path.open("r+b") as stream:
                 os.fsync(stream.fileno())
-        self._count(self.num_done + 1)
-
-    def _count(self, num_done: int) -> None:
         draft = self.folder / f".{DONE}"
         with draft.open("w") as stream:
             json.dump(num_done, stream)

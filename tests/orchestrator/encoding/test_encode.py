@@ -14,7 +14,7 @@ import torch
 
 from orchestrator.data import Content, ItemTable, open_dataset, write_dataset
 from orchestrator.data.store import open_stored
-from orchestrator.encoding import Settings, encode
+from orchestrator.encoding import Settings, encode, run
 from orchestrator.encoding.texts import TextTower
 from orchestrator.errors import ConfigError, DataError, OrchError
 
@@ -136,8 +136,12 @@ def test_a_new_data_set_leaves_the_old_one_as_it_is(dataset, bert):
     assert third.dataset.catalogue().modality("text").tokens.lengths.max() == 4
 
 
-@pytest.mark.parametrize("number", [1, 4, 5, 7])
-def test_what_was_cut_goes_on_to_the_same_bits(content, tmp_path, bert, number):
+@pytest.mark.parametrize("seconds", [0, 100])
+@pytest.mark.parametrize("number", [1, 4, 7])
+def test_what_was_cut_goes_on_to_the_same_bits(
+    content, tmp_path, bert, monkeypatch, seconds, number
+):
+    monkeypatch.setattr(run, "SECURED_SECONDS", seconds)
     given = settings(bert, forms=("tokens", "pooled", "layers"))
     whole = encode(write_dataset(content, tmp_path / "one" / "things"), given).dataset
     dataset = write_dataset(content, tmp_path / "two" / "things")
@@ -146,12 +150,13 @@ def test_what_was_cut_goes_on_to_the_same_bits(content, tmp_path, bert, number):
     assert open_stored(dataset.folder, verify=True).manifest == dataset.manifest
     assert len(hidden(dataset)) == 1
     encoded = encode(dataset, given)
-    assert encoded.num_resumed == 4 * (number // 5 > 0)
+    assert encoded.num_resumed == (number if seconds == 0 or number == 7 else 0)
     assert files(encoded.dataset) == files(whole)
     assert hidden(dataset) == []
 
 
-def test_what_other_settings_left_does_not_disturb(content, tmp_path, bert):
+def test_what_other_settings_left_does_not_disturb(content, tmp_path, bert, monkeypatch):
+    monkeypatch.setattr(run, "SECURED_SECONDS", 0)
     whole = encode(write_dataset(content, tmp_path / "one" / "things"), settings(bert)).dataset
     dataset = write_dataset(content, tmp_path / "two" / "things")
     for changed in ({"max_tokens": 5}, {"pooling": "mean"}, {"dtype": "float32"}):
@@ -162,7 +167,10 @@ def test_what_other_settings_left_does_not_disturb(content, tmp_path, bert):
     assert files(encoded.dataset) == files(whole)
 
 
-def test_another_text_or_encoder_does_not_go_on_with_the_old_work(content, dataset, bert, tmp_path):
+def test_another_text_or_encoder_does_not_go_on_with_the_old_work(
+    content, dataset, bert, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run, "SECURED_SECONDS", 0)
     with pytest.raises(Cut):
         encode(dataset, settings(bert), progress=cut_at(6))
     other = tmp_path / "tiny-bert"
@@ -177,30 +185,32 @@ def test_another_text_or_encoder_does_not_go_on_with_the_old_work(content, datas
     assert encode(changed, settings(bert)).num_resumed == 0
 
 
-def test_the_other_modality_may_be_encoded_in_between(dataset, bert, vit):
+def test_the_other_modality_may_be_encoded_in_between(dataset, bert, vit, monkeypatch):
+    monkeypatch.setattr(run, "SECURED_SECONDS", 0)
     with pytest.raises(Cut):
         encode(dataset, settings(bert), progress=cut_at(6))
     changed = encode(dataset, settings(vit, "image")).dataset
-    assert encode(changed, settings(bert)).num_resumed == 4
+    assert encode(changed, settings(bert)).num_resumed == 6
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
 from orchestrator.data.store import open_stored
-from orchestrator.encoding import Settings, encode
+from orchestrator.encoding import Settings, encode, run
 
 def progress(what, done, total):
     print(done, flush=True)
     if done == 6:
         sys.stdin.readline()  # and is killed while it waits
 
+run.SECURED_SECONDS = 0
 settings = Settings(modality="text", encoder=sys.argv[2], batch_size=1)
 encode(open_stored(Path(sys.argv[1])), settings, progress=progress)
 """
 
 
-def test_a_killed_process_loses_only_its_last_shard(content, tmp_path, bert):
+def test_a_killed_process_loses_only_what_was_not_secured(content, tmp_path, bert):
     whole = encode(write_dataset(content, tmp_path / "one" / "things"), settings(bert)).dataset
     dataset = write_dataset(content, tmp_path / "two" / "things")
     process = subprocess.Popen(
@@ -217,7 +227,7 @@ def test_a_killed_process_loses_only_its_last_shard(content, tmp_path, bert):
     process.kill()
     process.communicate()
     encoded = encode(dataset, settings(bert))
-    assert encoded.num_resumed == 4
+    assert encoded.num_resumed == 6
     assert files(encoded.dataset) == files(whole)
 
 

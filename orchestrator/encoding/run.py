@@ -1,6 +1,7 @@
 """Encoding a data set's texts or pictures, and storing what comes out with it."""
 
 import importlib.metadata
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ from orchestrator.encoding.tower import States, Tower
 from orchestrator.errors import DataError
 from orchestrator.training.loop import pick_device
 
-SHARD = 4
-"""Batches between two times that finished work is secured."""
+SECURED_SECONDS = 2.0
+"""How much work a killed process may lose, and a batch."""
 VERSIONED = ("torch", "transformers", "tokenizers", "pillow", "numpy")
 """Packages whose version may change a result's last bits."""
 
@@ -91,7 +92,7 @@ def encode(
             settings.dtype,
         )
         batches = list(_batches(tower.plan.order, settings.batch_size))
-        num_resumed = sum(map(len, batches[: partial.num_done * SHARD]))
+        num_resumed = sum(map(len, batches[: partial.num_done]))
         _fill(partial, tower, settings, batches, progress)
         stored = add_features(
             dataset,
@@ -196,14 +197,16 @@ def _fill(
     lengths = tower.plan.lengths.astype(np.int64)
     starts: Int64[np.ndarray, " rows"] = np.cumsum(lengths) - lengths
     total = len(tower.plan.order)
-    done = sum(map(len, batches[: partial.num_done * SHARD]))
-    for first in range(partial.num_done * SHARD, len(batches), SHARD):
-        for batch in batches[first : first + SHARD]:
-            _write(partial, settings, batch, tower.encode(batch), lengths, starts)
-            done += len(batch)
-            if progress is not None:
-                progress(settings.modality, done, total)
-        partial.finish_shard()
+    done, secured = sum(map(len, batches[: partial.num_done])), time.monotonic()
+    for number in range(partial.num_done, len(batches)):
+        batch = batches[number]
+        _write(partial, settings, batch, tower.encode(batch), lengths, starts)
+        done += len(batch)
+        if time.monotonic() - secured >= SECURED_SECONDS or number + 1 == len(batches):
+            partial.secure(number + 1)
+            secured = time.monotonic()
+        if progress is not None:
+            progress(settings.modality, done, total)
 
 
 def _write(
