@@ -55,7 +55,7 @@ class _Described:
     texts: dict[str, str]
     pictures: dict[str, str]
     text_columns: tuple[str, ...] | None = None
-    """The columns that were asked for as text."""
+    """The columns that were asked for as text, each once."""
 
 
 def read_sequences(
@@ -199,6 +199,7 @@ def _read_items(path: Path, text_columns: tuple[str, ...] | None) -> _Described:
         if n and n not in pictured and not _all(values, _is_number)
     ]
     if text_columns is not None:
+        text_columns = tuple(dict.fromkeys(text_columns))
         spoken = _places(path, header, text_columns)
     return _Described(
         {raw: join_text(fields[n] for n in spoken) for raw, fields in rows.items()},
@@ -213,7 +214,7 @@ def _places(path: Path, header: list[str], names: tuple[str, ...]) -> list[int]:
         if name not in header[1:]:
             has = ", ".join(header[1:])
             raise wrong(path, f"has no column `{name}` for --text-columns; it has {has}")
-    return [header.index(name, 1) for name in dict.fromkeys(names)]
+    return [header.index(name, 1) for name in names]
 
 
 def _item_rows(path: Path) -> tuple[list[str], dict[str, list[str]]]:

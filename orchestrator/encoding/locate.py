@@ -44,7 +44,8 @@ def locate(encoder: str, revision: str | None) -> Located:
         ConfigError: there is none, or it cannot be fetched.
     """
     folder = Path(encoder).expanduser()
-    here = folder if folder.is_dir() else _packaged(encoder)
+    is_folder = bool(encoder.strip()) and folder.is_dir()
+    here = folder if is_folder else _packaged(encoder)
     if here is None:
         _refuse_path(encoder)
         return _from_hub(encoder, revision)
@@ -52,7 +53,7 @@ def locate(encoder: str, revision: str | None) -> Located:
         raise ConfigError(
             f"--revision: cannot be given for {encoder}, which lies here. Leave it out."
         )
-    return _local(folder.resolve().name if folder.is_dir() else encoder, here)
+    return _local(folder.resolve().name if is_folder else encoder, here)
 
 
 def weights(folder: Path) -> list[Path]:

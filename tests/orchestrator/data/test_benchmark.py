@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.data import import_dataset, recognise
+from orchestrator.data import Options, import_dataset, recognise
 from orchestrator.errors import DataError
 
 
@@ -110,3 +110,18 @@ def test_two_data_sets_in_a_folder_are_refused(benchmark_folder: Path) -> None:
     (benchmark_folder / "Other.train.inter").write_text("")
     with pytest.raises(DataError, match="several data sets: Other, Tiny"):
         recognise(benchmark_folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (Options(text_columns=("title",)), "--text-columns"),
+        (Options(images=Path()), "--images"),
+        (Options(min_interactions=2), "--min-interactions"),
+    ],
+)
+def test_options_of_other_layouts_are_refused(
+    benchmark_folder: Path, tmp_path: Path, options: Options, name: str
+) -> None:
+    with pytest.raises(DataError, match=f"^{name}: cannot be given for the benchmark layout"):
+        import_dataset(benchmark_folder, data_dir=tmp_path, options=options)

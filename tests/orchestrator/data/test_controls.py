@@ -87,3 +87,18 @@ def test_a_control_of_an_absent_modality_is_refused(modalities):
 def test_two_controls_of_one_modality_are_refused():
     with pytest.raises(ValueError, match="`text` has more than one control"):
         DataConfig(shuffle=("text",), mean=("text",))
+
+
+def test_the_layers_go_with_the_other_forms(modalities):
+    """A layer's states are controlled as pooled features are: as vectors of the item."""
+    pooled, missing = modalities["text"].pooled, modalities["text"].missing
+    layers = torch.stack([pooled, 2 * pooled], dim=1)
+    given = {"text": Modality("text", pooled=pooled, layers=layers, missing=missing)}
+    for kind in ("shuffle", "noise", "mean"):
+        text = control(given, DataConfig(**{kind: ("text",)}), seed=0)["text"]
+        assert not text.layers[[0, 7, 9]].any()
+        assert not torch.equal(text.layers, layers)
+    shuffled = control(given, DataConfig(shuffle=("text",)), seed=0)["text"]
+    assert torch.equal(shuffled.layers[:, 0], shuffled.pooled)
+    mean = control(given, DataConfig(mean=("text",)), seed=0)["text"]
+    torch.testing.assert_close(mean.layers[1, 1], 2 * mean.pooled[1])

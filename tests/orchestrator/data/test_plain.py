@@ -196,3 +196,24 @@ def test_a_taken_name_is_refused_before_anything_is_read(
         import_dataset(plain_folder, data_dir=tmp_path)
     (plain_folder / "items.tsv").write_text("id\ttitle\nx\tEx\n")
     assert import_dataset(plain_folder, data_dir=tmp_path, overwrite=True).items.texts[1] == "Ex."
+
+
+def test_the_text_is_made_of_the_columns_asked_for(ratings_folder: Path, tmp_path: Path) -> None:
+    options = Options(min_interactions=1, text_columns=("plot", "year", "plot"))
+    dataset = import_dataset(ratings_folder, data_dir=tmp_path, options=options)
+    texts = dict(zip(dataset.items.raw_ids, dataset.items.texts, strict=True))
+    assert texts["x"] == "He runs. 2000."
+    assert texts["z"] == "1999."
+    assert "made of these columns of items.tsv: plot, year" in " ".join(
+        dataset.manifest.origin.notes
+    )
+
+
+@pytest.mark.parametrize("column", ["plots", "id", ""])
+def test_a_column_that_is_not_there_is_refused(
+    plain_folder: Path, tmp_path: Path, column: str
+) -> None:
+    options = Options(text_columns=("title", column))
+    message = rf"items\.tsv: has no column `{column}` for --text-columns; it has title, plot, year"
+    with pytest.raises(DataError, match=message):
+        import_dataset(plain_folder, data_dir=tmp_path, options=options)

@@ -22,7 +22,10 @@ def dataset(tmp_path):
     pooled = np.arange(11)[:, None] * np.ones((1, 3))
     features = {
         "text": Features(tokens=tokens.astype(np.float32), lengths=lengths),
-        "image": Features(pooled=pooled.astype(np.float16)),
+        "image": Features(
+            pooled=pooled.astype(np.float16),
+            layers=np.stack([pooled, -pooled], axis=1).astype(np.float16),
+        ),
     }
     names = [str(item) for item in range(11)]
     content = Content(
@@ -70,6 +73,7 @@ def test_features_go_with_their_items(few):
     assert text.missing.nonzero().flatten().tolist() == [2, 5, 8]
     assert image.pooled[:, 0].tolist() == [0, 2, 3, 4, 5, 6, 7, 8, 9]
     assert image.pooled.dtype == torch.float16
+    assert image.layers[:, 1, 0].tolist() == [0, -2, -3, -4, -5, -6, -7, -8, -9]
 
 
 def test_what_is_derived_is_of_the_sample(few):
@@ -79,9 +83,9 @@ def test_what_is_derived_is_of_the_sample(few):
 
 
 def test_wide_features_leave_room_for_fewer_items(dataset, monkeypatch):
-    """An item here has about 1 token of width 2 and a vector of width 3."""
+    """An item here has about 1 token of width 2 and three vectors of width 3."""
     monkeypatch.setattr(sample_module, "MIN_ITEMS", 2)
-    monkeypatch.setattr(sample_module, "MAX_FEATURES", 27)
+    monkeypatch.setattr(sample_module, "MAX_FEATURES", 60)
     few = sample(dataset)
     assert few.num_items == 5
     assert few.num_users == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from orchestrator.data import write_dataset
 from orchestrator.encoding import Settings, encode
 from orchestrator.errors import ConfigError
 
@@ -87,8 +88,6 @@ def test_layers_are_the_class_token_after_the_embedding_and_every_layer(dataset,
 
 @pytest.mark.parametrize("size", [1, 2, 9])
 def test_batches_do_not_change_what_comes_out(content, tmp_path, bert, size):
-    from orchestrator.data import write_dataset
-
     def made(name, batch_size):
         dataset = write_dataset(content, tmp_path / "sets" / name)
         given = settings(bert, forms=("tokens", "pooled", "layers"), batch_size=batch_size)
@@ -136,8 +135,6 @@ def test_clip_texts_are_pooled_at_their_end_token(dataset, clip):
 
 
 def test_half_precision_is_the_rounded_single_precision(content, tmp_path, bert):
-    from orchestrator.data import write_dataset
-
     def made(dtype):
         dataset = write_dataset(content, tmp_path / "sets" / dtype)
         return encode(dataset, settings(bert, dtype=dtype)).dataset.catalogue().modality("text")
@@ -157,3 +154,16 @@ def test_the_default_limit_is_the_encoders_where_that_is_lower(dataset, bert):
     stored = encode(dataset, settings(bert)).dataset
     made = stored.manifest.modalities["text"].tokens.encoder
     assert made.preprocessing["max_tokens"] == 20
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_up_to_rounding(content, tmp_path, bert):
+    def made(device):
+        dataset = write_dataset(content, tmp_path / "sets" / device)
+        given = settings(bert, forms=("tokens", "pooled", "layers"), device=device)
+        return encode(dataset, given).dataset.catalogue().modality("text")
+
+    here, there = made("cpu"), made("cuda")
+    torch.testing.assert_close(here.tokens.values, there.tokens.values, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(here.layers, there.layers, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(here.pooled, there.pooled, rtol=1e-3, atol=1e-3)
