@@ -10,8 +10,8 @@ and gradients, which is checked first:
   time; the memory that they take is shown apart.
 
 A step is the forward pass and the gradients of queries and weights. The ways take turns, step by
-step, and their medians are compared. Memory is the most that the process held during a step less
-what it held before. Each point of the grid is measured in a process of its own.
+step, and their medians are compared. Memory is the most that the process had to itself during a
+step less what it had before. Each point of the grid is measured in a process of its own.
 
     python benchmarks/retriever.py --threads 1 --out retriever.csv
     python benchmarks/retriever.py --items 10000 30000 100000 --queries 2 --heads 2 --alone
@@ -23,10 +23,12 @@ import argparse
 import csv
 import json
 import math
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -193,18 +195,29 @@ def _padded(features: TokenFeatures) -> tuple[Tensor, Tensor | None]:
     return tokens, ~is_token
 
 
-def _status(key: str) -> float:
-    """A figure of this process's memory, in MB."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
+def _held() -> int:
+    """Bytes that this process has to itself: mapped files, such as tokens, are not counted."""
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return (int(resident) - int(shared)) * resource.getpagesize()
 
 
 def peak_mb(step: Callable[[], object]) -> float:
-    """Most memory held during a step less that before it."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forget the peak so far
-    before = _status("VmRSS")
-    step()
-    return _status("VmHWM") - before
+    """Most memory held during a step less that before it, seen a thousand times a second."""
+    before, most, done = _held(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(1e-3):
+            most = max(most, _held())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        step()
+    finally:
+        done.set()
+        watcher.join()
+    return (most - before) / 2**20
 
 
 def measure(point: Point, folder: Path) -> Row:
@@ -218,9 +231,9 @@ def measure(point: Point, folder: Path) -> Row:
     memory = {"ours": peak_mb(ways["ours"]), "torch": math.nan}
     widened = math.nan
     if not point.alone:
-        before = _status("VmRSS")
+        before = _held()
         theirs = Torchs(ours, features, point)
-        widened = _status("VmRSS") - before
+        widened = (_held() - before) / 2**20
         ways["torch"] = lambda: theirs.step(queries)
         memory["torch"] = peak_mb(ways["torch"])
         _check(ways["ours"](), ways["torch"]())
