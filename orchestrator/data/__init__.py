@@ -1,6 +1,6 @@
 """Data sets: kept on disk, imported, split, and the generated one whose answer is known."""
 
-from orchestrator.data.adding import add_features, form_note, refuse_present
+from orchestrator.data.adding import add_features, form_note, refuse_present, shared_missing
 from orchestrator.data.features import Features
 from orchestrator.data.importing import Layout, Options, import_dataset, recognise
 from orchestrator.data.interactions import Sequences
@@ -54,5 +54,6 @@ __all__ = [
     "planted_config",
     "recognise",
     "refuse_present",
+    "shared_missing",
     "write_dataset",
 ]

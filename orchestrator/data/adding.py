@@ -71,7 +71,7 @@ def add_features(
             _check_items(dataset, modality, given)
         _link_rest(dataset.folder, draft, manifest, features)
         entries = {
-            modality: _write(dataset, draft, manifest, modality, given)
+            modality: _write(Dataset(dataset.folder, manifest), draft, modality, given)
             for modality, given in features.items()
         }
         added = dataclasses.replace(
@@ -127,53 +127,63 @@ def _link_rest(
         link_or_copy(source / name, draft / name)
 
 
-def _write(
-    dataset: Dataset, draft: Path, manifest: Manifest, modality: str, given: Features
-) -> ModalityEntry:
+def _write(dataset: Dataset, draft: Path, modality: str, given: Features) -> ModalityEntry:
     """Write the new forms, and say what the modality is with those that stay."""
-    old = manifest.modalities.get(modality)
-    kept: dict[str, Any] = {} if old is None else dict(old.forms)
-    kept = {form: entry for form, entry in kept.items() if form not in given.forms}
-    if not {"pooled", "tokens"} & {*kept, *given.forms}:
+    missing = shared_missing(dataset, modality, given.forms, given.without())
+    entry = write_features(draft, modality, dataclasses.replace(given, missing=missing))
+    return dataclasses.replace(entry, **_kept(dataset, modality, given.forms))
+
+
+def _kept(dataset: Dataset, modality: str, forms: tuple[str, ...]) -> dict[str, Any]:
+    """The entries of a modality's forms that stay when some are written."""
+    old = dataset.manifest.modalities.get(modality)
+    return {} if old is None else {f: e for f, e in old.forms.items() if f not in forms}
+
+
+def shared_missing(
+    dataset: Dataset, modality: str, forms: tuple[str, ...], lacking: Bool[np.ndarray, " rows"]
+) -> Bool[np.ndarray, " rows"]:
+    """The items that will lack a modality once some forms are added.
+
+    Args:
+        dataset: what the forms are for.
+        modality: what they are of.
+        forms: their names.
+        lacking: the items that they do not have.
+
+    Raises:
+        DataError: they do not go with the forms that stay (see the module's text).
+    """
+    kept = tuple(_kept(dataset, modality, forms))
+    if not {"pooled", "tokens"} & {*kept, *forms}:
         raise DataError(
             f"{dataset.name}: `{modality}` cannot have layers alone: models read tokens or "
             "pooled features. Encode one of these too."
         )
-    if old is not None and kept:
-        absent = _absent(dataset, modality, old, tuple(kept))
-        _refuse_holes(f"{dataset.name}: `{modality}`", tuple(kept), absent, given)
-        given = dataclasses.replace(given, missing=given.without() & absent)
-    return dataclasses.replace(write_features(draft, modality, given), **kept)
+    if not kept:
+        return lacking
+    absent = _absent(dataset, modality, kept)
+    for short, holes, full in ((forms, lacking & ~absent, kept), (kept, absent & ~lacking, forms)):
+        if holes.any() and set(short) - {"tokens"}:
+            raise DataError(
+                f"{dataset.name}: `{modality}`: {holes.sum()} items have {' and '.join(full)} but "
+                f"no {' and '.join(short)}, whose zeros no mask would tell of. "
+                "Encode all its forms at once, with --overwrite."
+            )
+    return absent & lacking
 
 
-def _absent(
-    dataset: Dataset, modality: str, entry: ModalityEntry, kept: tuple[str, ...]
-) -> Bool[np.ndarray, " rows"]:
+def _absent(dataset: Dataset, modality: str, kept: tuple[str, ...]) -> Bool[np.ndarray, " rows"]:
     """The items that the forms which stay do not have."""
-    stored = load_modality(dataset.folder, modality, entry, rows=dataset.num_items + 1)
+    rows = dataset.manifest.counts.items + 1
+    entry = dataset.manifest.modalities[modality]
+    stored = load_modality(dataset.folder, modality, entry, rows=rows)
     if kept == ("tokens",):
         assert stored.tokens is not None
         return without_tokens(stored.tokens.lengths.numpy())
     if stored.missing is None:
-        return np.zeros(dataset.num_items + 1, dtype=np.bool_)
+        return np.zeros(rows, dtype=np.bool_)
     return stored.missing.numpy()
-
-
-def _refuse_holes(
-    what: str, kept: tuple[str, ...], absent: Bool[np.ndarray, " rows"], given: Features
-) -> None:
-    """Refuse vectors that lack items which another form has (see the module's text)."""
-    lacking = given.without()
-    for short, holes, full in (
-        (given.forms, lacking & ~absent, kept),
-        (kept, absent & ~lacking, given.forms),
-    ):
-        if holes.any() and set(short) - {"tokens"}:
-            raise DataError(
-                f"{what}: {holes.sum()} items have {' and '.join(full)} but no "
-                f"{' and '.join(short)}, whose zeros no mask would tell of. "
-                "Encode all its forms at once, with --overwrite."
-            )
 
 
 def _noted(origin: Origin, features: Mapping[str, Features], notes: tuple[str, ...]) -> Origin:

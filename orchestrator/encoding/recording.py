@@ -1,5 +1,8 @@
 """What a manifest will say of features: who made them, of what, and what is missing."""
 
+import numpy as np
+from jaxtyping import Bool
+
 from orchestrator.data import EncoderEntry, Features, form_note
 from orchestrator.encoding.locate import Located
 from orchestrator.encoding.partial import Partial
@@ -10,14 +13,19 @@ from orchestrator.encoding.tower import Tower
 def features(partial: Partial, tower: Tower, located: Located, settings: Settings) -> Features:
     """The filled arrays as features that know their encoder."""
     lengths = tower.plan.lengths
-    missing = lengths == 0
-    missing[0] = False
     return Features(
         **partial.arrays(),
         lengths=lengths if "tokens" in settings.forms else None,
-        missing=missing,
+        missing=missing(tower),
         encoders={form: _entry(form, tower, located, settings) for form in settings.forms},
     )
+
+
+def missing(tower: Tower) -> Bool[np.ndarray, " rows"]:
+    """The items that have nothing to encode; padding is none."""
+    lacking = tower.plan.lengths == 0
+    lacking[0] = False
+    return lacking
 
 
 def _entry(form: str, tower: Tower, located: Located, settings: Settings) -> EncoderEntry:
@@ -37,11 +45,11 @@ def _entry(form: str, tower: Tower, located: Located, settings: Settings) -> Enc
 
 def notes(tower: Tower, settings: Settings) -> tuple[str, ...]:
     """What is missing and what was cut, for each form that it holds of."""
-    missing = len(tower.plan.lengths) - 1 - len(tower.plan.order)
+    num_missing = int(missing(tower).sum())
     what = {"text": "text", "image": "picture"}[settings.modality]
     texts = []
-    if missing:
-        texts.append(f"{missing} items have no {what} and are marked missing.")
+    if num_missing:
+        texts.append(f"{num_missing} items have no {what} and are marked missing.")
     if tower.plan.num_cut:
         limit = tower.preprocessing()["max_tokens"]
         texts.append(f"{tower.plan.num_cut} texts are longer than {limit} tokens and were cut.")

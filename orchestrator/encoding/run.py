@@ -17,16 +17,17 @@ from orchestrator.data import (
     Progress,
     add_features,
     refuse_present,
+    shared_missing,
 )
 from orchestrator.data.planted import NAME as PLANTED
 from orchestrator.encoding.locate import Located, locate
 from orchestrator.encoding.partial import Partial, alone
 from orchestrator.encoding.pictures import ImageTower
-from orchestrator.encoding.recording import features, notes
+from orchestrator.encoding.recording import features, missing, notes
 from orchestrator.encoding.settings import Settings
 from orchestrator.encoding.texts import TextTower
 from orchestrator.encoding.tower import States, Tower
-from orchestrator.errors import DataError
+from orchestrator.errors import ConfigError, DataError
 from orchestrator.training.loop import pick_device
 
 SECURED_SECONDS = 2.0
@@ -85,6 +86,7 @@ def encode(
     located = locate(settings.encoder, settings.revision)
     with alone(dataset.folder), torch.inference_mode():
         tower = _tower(located, settings, inputs, device)
+        shared_missing(dataset, settings.modality, settings.forms, missing(tower))
         key = _key(dataset, inputs, located, settings, tower)
         partial = Partial(
             dataset.folder.with_name(f".{dataset.name}.encoding-{key}"),
@@ -200,13 +202,23 @@ def _fill(
     done, secured = sum(map(len, batches[: partial.num_done])), time.monotonic()
     for number in range(partial.num_done, len(batches)):
         batch = batches[number]
-        _write(partial, settings, batch, tower.encode(batch), lengths, starts)
+        _write(partial, settings, batch, _encode(tower, batch), lengths, starts)
         done += len(batch)
         if time.monotonic() - secured >= SECURED_SECONDS or number + 1 == len(batches):
             partial.secure(number + 1)
             secured = time.monotonic()
         if progress is not None:
             progress(settings.modality, done, total)
+
+
+def _encode(tower: Tower, items: list[int]) -> States:
+    try:
+        return tower.encode(items)
+    except torch.OutOfMemoryError:
+        raise ConfigError(
+            f"--batch-size: cannot be {len(items)}: the device's memory does not hold so many at "
+            "once. Choose a smaller one."
+        ) from None
 
 
 def _write(

@@ -114,6 +114,7 @@ def test_forms_that_disagree_about_their_items_are_refused(with_pooled, bert):
     dataset = with_pooled(missing=(1,))
     with pytest.raises(DataError, match="1 items have tokens but no pooled, whose zeros"):
         encode(dataset, settings(bert, forms=("tokens",)))
+    assert hidden(dataset) == []  # before the work, not after it
     assert set(open_stored(dataset.folder).manifest.modalities["text"].forms) == {"pooled"}
 
 
@@ -244,6 +245,15 @@ def test_values_beyond_half_precision_are_refused(dataset, bert, tmp_path):
         encode(dataset, settings(large))
     stored = encode(dataset, settings(large, dtype="float32")).dataset
     assert stored.catalogue().modality("text").pooled.abs().max() > np.finfo(np.float16).max
+
+
+def test_a_batch_that_memory_does_not_hold_is_refused(dataset, bert, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr(TextTower, "encode", full)
+    with pytest.raises(ConfigError, match="--batch-size: cannot be 7: the device's memory"):
+        encode(dataset, settings(bert, batch_size=40))
 
 
 def test_nan_is_refused(dataset, bert, tmp_path):
