@@ -13,9 +13,12 @@ they are stored (half precision, memory-mapped) and are widened a chunk at a tim
 a processor's cache, once in the forward pass and once more in the backward pass.
 """
 
+import bisect
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +48,11 @@ class Chunk:
     length: int
     packed: slice | None
     """Their tokens, where they lie side by side."""
+
+    @property
+    def num_items(self) -> int:
+        """How many they are."""
+        return int(self.rows.stop - self.rows.start)
 
 
 class PackedTokens(nn.Module):
@@ -164,15 +172,14 @@ class _Retrieve(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> Tensor:
         weights = _Weights.of(key, value, heads=queries.shape[2], dtype=dtype)
-        read, kept, room = torch.zeros_like(queries), [], MAX_KEPT
+        read, plan = torch.zeros_like(queries), _plan(queries, tokens, dtype)
         with torch.autocast(queries.device.type, enabled=False):
-            for chunk, form in _plan(queries, tokens):
-                own = queries[chunk.rows].to(dtype)
-                read[chunk.rows], state = form.forward(weights, own, tokens.read(chunk, dtype))
-                room -= state.nbytes
-                kept.append(state if room >= 0 else None)
+            for work in plan:
+                own = queries[work.chunk.rows].to(dtype)
+                packed = tokens.read(work.chunk, dtype)
+                read[work.chunk.rows] = work.form.forward(weights, own, packed, work.room())
         ctx.save_for_backward(queries, key, value)
-        ctx.tokens, ctx.dtype, ctx.kept = tokens, dtype, kept
+        ctx.tokens, ctx.dtype, ctx.plan = tokens, dtype, plan
         return read
 
     @staticmethod
@@ -185,12 +192,13 @@ class _Retrieve(torch.autograd.Function):
             torch.zeros_like(queries), torch.zeros_like(key), torch.zeros_like(value)
         )
         with torch.autocast(queries.device.type, enabled=False):
-            for (chunk, form), state in zip(_plan(queries, ctx.tokens), ctx.kept, strict=True):
-                packed, own = ctx.tokens.read(chunk, dtype), queries[chunk.rows].to(dtype)
-                if state is None:
-                    state = form.forward(weights, own, packed)[1]
-                given = form.backward(weights, own, packed, state, grad[chunk.rows].to(dtype))
-                total.queries[chunk.rows] = given.queries
+            for work in ctx.plan:
+                rows, state = work.chunk.rows, work.room()
+                packed, own = ctx.tokens.read(work.chunk, dtype), queries[rows].to(dtype)
+                if work.kept is None:
+                    work.form.forward(weights, own, packed, state)
+                given = work.form.backward(weights, own, packed, state, grad[rows].to(dtype))
+                total.queries[rows] = given.queries
                 total.key.add_(given.key)
                 total.value.add_(given.value)
         return total.queries, total.key, total.value, None, None
@@ -219,31 +227,43 @@ class _Gradients:
     value: Tensor
 
 
+@runtime_checkable
 class _Form(Protocol):
-    """One way to compute a chunk: what is read, what is kept for the gradients, and these."""
+    """One way to compute a chunk: what is read, and from what that leaves behind, gradients."""
+
+    @staticmethod
+    def state_shape(chunk: Chunk, queries: Tensor) -> tuple[int, int, int]:
+        """Of what the gradients need."""
 
     @staticmethod
     def forward(
         weights: _Weights,
         queries: Float[Tensor, "items queries heads part"],
         tokens: Float[Tensor, "items tokens width"],
-    ) -> tuple[Tensor, Tensor]: ...
+        state: Tensor,
+    ) -> Tensor:
+        """What is read; fills ``state``."""
 
     @staticmethod
     def backward(
         weights: _Weights, queries: Tensor, tokens: Tensor, state: Tensor, grad: Tensor
-    ) -> _Gradients: ...
+    ) -> _Gradients:
+        """Gradients of queries and weights, given that of what is read."""
 
 
 class _Absorbed:
-    """Keeps the attention maps."""
+    """Leaves the attention maps."""
 
     @staticmethod
-    def forward(weights: _Weights, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def state_shape(chunk: Chunk, queries: Tensor) -> tuple[int, int, int]:
+        _, num_queries, heads, _ = queries.shape
+        return chunk.num_items, num_queries * heads, chunk.length
+
+    @staticmethod
+    def forward(weights: _Weights, queries: Tensor, tokens: Tensor, state: Tensor) -> Tensor:
         logits = torch.bmm(_lifted(queries, weights.key), tokens.mT)
-        attention = torch.softmax(_exact(logits), dim=-1)
-        read = torch.bmm(attention.to(tokens.dtype), tokens)
-        return _lowered(read, weights.value), attention
+        torch.softmax(logits.to(state.dtype), dim=-1, out=state)
+        return _lowered(torch.bmm(state.to(tokens.dtype), tokens), weights.value)
 
     @staticmethod
     def backward(
@@ -287,19 +307,26 @@ def _outer(
 
 
 class _Keyed:
-    """Keeps keys and values; attention itself is torch's, which fuses it."""
+    """Leaves keys and values; attention itself is torch's, which fuses it."""
 
     @staticmethod
-    def forward(weights: _Weights, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        formed = F.linear(tokens, weights.both)
-        return _attended(queries, formed), formed
+    def state_shape(chunk: Chunk, queries: Tensor) -> tuple[int, int, int]:
+        _, _, heads, part = queries.shape
+        return chunk.num_items, chunk.length, 2 * heads * part
+
+    @staticmethod
+    def forward(weights: _Weights, queries: Tensor, tokens: Tensor, state: Tensor) -> Tensor:
+        formed = torch.mm(tokens.flatten(0, 1), weights.both.T)
+        state.copy_(formed.view_as(state))
+        return _attended(queries, formed.view_as(state))
 
     @staticmethod
     def backward(
         weights: _Weights, queries: Tensor, tokens: Tensor, state: Tensor, grad: Tensor
     ) -> _Gradients:
         with torch.enable_grad():
-            own, formed = queries.detach().requires_grad_(), state.detach().requires_grad_()
+            own = queries.detach().requires_grad_()
+            formed = state.to(tokens.dtype).detach().requires_grad_()
             attended = _attended(own, formed)
         of_queries, of_formed = torch.autograd.grad(attended, (own, formed), grad)
         both = of_formed.flatten(0, 1).T @ tokens.flatten(0, 1)
@@ -316,14 +343,45 @@ def _attended(
     ).transpose(1, 2)
 
 
-def _plan(queries: Tensor, tokens: PackedTokens) -> Iterator[tuple[Chunk, type[_Form]]]:
-    """Chunks with the form that each is computed in."""
+@dataclass(frozen=True)
+class _Work:
+    """A chunk, the form that it is computed in, and what it leaves for the backward pass."""
+
+    chunk: Chunk
+    form: type[_Form]
+    shape: tuple[int, int, int]
+    kept: Tensor | None
+    """None where it is formed again rather than kept."""
+    like: Tensor
+    """Of the precision and place of the state."""
+
+    def room(self) -> Tensor:
+        """Where the state is, or is to be written."""
+        return self.like.new_empty(self.shape) if self.kept is None else self.kept
+
+
+def _plan(queries: Tensor, tokens: PackedTokens, dtype: torch.dtype) -> list[_Work]:
+    """All chunks, with room in one piece for what is kept.
+
+    One piece, since many small ones, left between large ones that come and go, break up the heap.
+    """
     _, num_queries, heads, part = queries.shape
-    for chunk in tokens.chunks():
+    like = queries.new_empty(0, dtype=torch.promote_types(dtype, torch.float32))
+    chunks, forms, shapes = list(tokens.chunks()), [], []
+    for chunk in chunks:
         absorbed = prefers_absorbed(
             length=chunk.length, queries=num_queries, heads=heads, dim=heads * part
         )
-        yield chunk, _Absorbed if absorbed else _Keyed
+        forms.append(_Absorbed if absorbed else _Keyed)
+        shapes.append(forms[-1].state_shape(chunk, queries))
+    ends = list(itertools.accumulate(map(math.prod, shapes)))
+    num_kept = bisect.bisect_right(ends, MAX_KEPT // like.element_size())
+    pieces = like.new_empty(ends[num_kept - 1] if num_kept else 0).split(
+        [math.prod(shape) for shape in shapes[:num_kept]]
+    )
+    kept = [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=False)]
+    kept += [None] * (len(chunks) - num_kept)
+    return [_Work(*of, like) for of in zip(chunks, forms, shapes, kept, strict=True)]
 
 
 def in_chunks(

@@ -167,9 +167,9 @@ def test_nothing_as_large_as_the_tokens_is_kept(form, monkeypatch):
     kept = torch.autograd.graph.saved_tensors_hooks(note, lambda x: x)
     with kept:
         node = retrieve(*inputs, tokens, heads=1).grad_fn
-    while not hasattr(node, "kept"):
+    while not hasattr(node, "plan"):
         node = node.next_functions[0][0]
-    states = [state.numel() for state in node.kept]
+    states = [work.kept.numel() for work in node.plan]
     assert sum(sizes) + sum(states) < features.values.numel() / 4
 
 
