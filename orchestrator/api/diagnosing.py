@@ -49,7 +49,8 @@ def diagnose(
     again. Views: ``convergence`` (validation per epoch of the model's parts, alone and together),
     ``gradients`` (whether the parts pull alike), ``clusters`` (items without and with their
     cluster's embedding), ``recall`` (what items of a history recall; nothing is trained),
-    ``unimodal`` (one modality ranks), ``cold`` (gain over another model by users' activity).
+    ``unimodal`` (one modality ranks), ``cold`` (gain over another model by users' activity),
+    ``attention`` (whether queries read the tokens that tell, where the data set says which).
 
     Args:
         model: a model of the zoo.

@@ -166,6 +166,14 @@ def _cold(of: _Evidence) -> "Drawing":
     return draw_cold(of.runs[BASE], others, of.info, against=baseline.model)
 
 
+def _attention(of: _Evidence) -> "Drawing":
+    from orchestrator.diagnosis.attention import attention_mass
+    from orchestrator.reporting.diagnostics.attention import draw_attention
+
+    masses = {seed: attention_mass(*_kept(of, record)) for seed, record in of.runs[BASE].items()}
+    return draw_attention(masses, of.info)
+
+
 _DRAW: Mapping[View, "Callable[[_Evidence], Drawing]"] = {
     "convergence": _convergence,
     "gradients": _gradients,
@@ -173,4 +181,5 @@ _DRAW: Mapping[View, "Callable[[_Evidence], Drawing]"] = {
     "recall": _recall,
     "unimodal": _unimodal,
     "cold": _cold,
+    "attention": _attention,
 }

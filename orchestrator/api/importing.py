@@ -55,11 +55,22 @@ def make_planted(
     *,
     num_users: int = 600,
     num_items: int = 400,
+    num_distractors: int = 3,
     seed: int = 0,
     overwrite: bool = False,
     data_dir: Path | None = None,
 ) -> Dataset:
     """Make a synthetic data set whose best possible ranking is known.
+
+    Args:
+        name: what to call it.
+        num_users: users.
+        num_items: items.
+        num_distractors: tokens of each text and image that name values at random, beside the one
+            that tells; texts vary by one.
+        seed: of the generator.
+        overwrite: replace a data set of that name.
+        data_dir: folder of data sets; by default ``ORCH_DATA``, else the user's cache.
 
     Raises:
         ConfigError: a size that no world has.
@@ -67,6 +78,7 @@ def make_planted(
     """
     try:
         config = data.PlantedConfig(num_users=num_users, num_items=num_items, seed=seed)
+        config = data.with_distractors(config, num_distractors)
     except ValueError as error:
         raise ConfigError(f"orch data planted: {error}") from None
     return data.make_planted(config, name=name, data_dir=data_folder(data_dir), overwrite=overwrite)

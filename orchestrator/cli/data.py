@@ -83,6 +83,9 @@ def planted(
     name: Annotated[str, typer.Option(help="What to call it.")],
     users: Annotated[int, typer.Option(help="Users.")] = 600,
     items: Annotated[int, typer.Option(help="Items.")] = 400,
+    distractors: Annotated[
+        int, typer.Option(help="Tokens per text and image beside the one that tells.")
+    ] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
     data_dir: options.DataDir = None,
@@ -94,7 +97,13 @@ def planted(
     from orchestrator import api
 
     dataset = api.make_planted(
-        name, num_users=users, num_items=items, seed=seed, overwrite=overwrite, data_dir=data_dir
+        name,
+        num_users=users,
+        num_items=items,
+        num_distractors=distractors,
+        seed=seed,
+        overwrite=overwrite,
+        data_dir=data_dir,
     )
     typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")
 

@@ -21,7 +21,7 @@ def diagnose(
     views: Annotated[
         str | None,
         typer.Option(
-            help="By commas: convergence, gradients, clusters, recall, unimodal, cold. "
+            help="By commas: convergence, gradients, clusters, recall, unimodal, cold, attention. "
             "By default all that the model can have.",
             autocompletion=options.complete_views,
         ),

@@ -12,7 +12,7 @@ import typer
 import orchestrator
 
 ROOT = Path(orchestrator.__file__).parents[1]
-VIEWS = ("clusters", "cold", "convergence", "gradients", "recall", "unimodal")
+VIEWS = ("attention", "clusters", "cold", "convergence", "gradients", "recall", "unimodal")
 """Of a diagnosis; see :mod:`orchestrator.sweep.diagnostics`."""
 
 

@@ -5,7 +5,15 @@ from orchestrator.data.features import Features
 from orchestrator.data.importing import Layout, Options, import_dataset, recognise
 from orchestrator.data.interactions import Sequences
 from orchestrator.data.manifest import FORMS, Counts, EncoderEntry, Manifest, Origin
-from orchestrator.data.planted import PlantedConfig, make_planted, oracle_scores, planted_config
+from orchestrator.data.planted import NAME as PLANTED
+from orchestrator.data.planted import (
+    PlantedConfig,
+    make_planted,
+    oracle_scores,
+    planted_config,
+    planted_marks,
+    with_distractors,
+)
 from orchestrator.data.sources import (
     Description,
     data_folder,
@@ -24,6 +32,7 @@ from orchestrator.data.store import (
 
 __all__ = [
     "FORMS",
+    "PLANTED",
     "Content",
     "Counts",
     "Dataset",
@@ -52,8 +61,10 @@ __all__ = [
     "open_dataset",
     "oracle_scores",
     "planted_config",
+    "planted_marks",
     "recognise",
     "refuse_present",
     "shared_missing",
+    "with_distractors",
     "write_dataset",
 ]

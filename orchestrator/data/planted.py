@@ -86,6 +86,17 @@ class PlantedConfig:
         probability("missing_images", self.missing_images)
 
 
+def with_distractors(config: PlantedConfig, distractors: int) -> PlantedConfig:
+    """The same world with so many tokens per item beside the marked ones; texts vary by one.
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    at_least("distractors", distractors, 1)
+    tokens = config.num_facets + distractors
+    return dataclasses.replace(config, text_tokens=(tokens - 1, tokens + 1), image_tokens=tokens)
+
+
 @dataclass(frozen=True)
 class World:
     """What decides the next item; axis ``facets`` holds the text's facets, then the image's."""
@@ -191,16 +202,45 @@ def _draw(
 
 def planted_features(config: PlantedConfig) -> dict[str, Features]:
     """Token features of both modalities, and their means as pooled features."""
-    text, image = np.split(world(config).facets, len(MODALITIES), axis=1)
+    facets = np.split(world(config).facets, len(MODALITIES), axis=1)
+    return {
+        modality: _features(config, modality, own, lengths)
+        for own, (modality, lengths) in zip(facets, _lengths(config).items(), strict=True)
+    }
+
+
+def _lengths(config: PlantedConfig) -> dict[str, Int64[np.ndarray, " items"]]:
+    """Tokens of each item, by modality."""
     fewest, most = config.text_tokens
     random = _random(config, "lengths")
     lengths = random.integers(fewest, most + 1, size=config.num_items)
     patches = np.full(config.num_items, config.image_tokens)
     patches[random.random(config.num_items) < config.missing_images] = 0
-    return {
-        "text": _features(config, "text", text, lengths),
-        "image": _features(config, "image", image, patches),
-    }
+    return {"text": lengths, "image": patches}
+
+
+def planted_marks(config: PlantedConfig) -> dict[str, Bool[np.ndarray, " packed"]]:
+    """By modality: which tokens, in the order of the stored ones, carry the marker of true ones.
+
+    A model that reads an item as it should gives these tokens its attention.
+    """
+    marks = {}
+    for modality, lengths in _lengths(config).items():
+        inside = _inside(lengths)
+        order = _order(_random(config, "features", modality), inside)
+        marks[modality] = order[inside] < config.num_facets
+    return marks
+
+
+def _inside(lengths: Int64[np.ndarray, " items"]) -> Bool[np.ndarray, "items tokens"]:
+    return np.arange(lengths.max()) < lengths[:, None]
+
+
+def _order(
+    random: np.random.Generator, inside: Bool[np.ndarray, "items tokens"]
+) -> Int64[np.ndarray, "items tokens"]:
+    """Rank of each token in its item's random order; the first name the facets, one each."""
+    return np.where(inside, random.random(inside.shape), np.inf).argsort(axis=1).argsort(axis=1)
 
 
 def _features(
@@ -209,10 +249,10 @@ def _features(
     facets: Int64[np.ndarray, "items facets"],
     lengths: Int64[np.ndarray, " items"],
 ) -> Features:
+    num_facets = config.num_facets
+    inside = _inside(lengths)
     random = _random(config, "features", modality)
-    num_facets = facets.shape[1]
-    inside = np.arange(lengths.max()) < lengths[:, None]
-    order = np.where(inside, random.random(inside.shape), np.inf).argsort(axis=1).argsort(axis=1)
+    order = _order(random, inside)
     is_true = order < num_facets  # the marked tokens lie anywhere among the others
     facet = np.where(is_true, order, random.integers(num_facets, size=inside.shape))
     other = random.integers(config.facet_values, size=inside.shape)
@@ -276,7 +316,7 @@ def make_planted(
         DataError: one of this name is there and ``overwrite`` is not set, or the disk refuses.
     """
     origin = Origin(
-        importer="planted",
+        importer=NAME,
         licence="generated",
         synthetic=True,
         generator=_parameters(config),

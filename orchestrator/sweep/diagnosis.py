@@ -11,7 +11,7 @@ from orchestrator.tracking.runs import BASE, VariantInfo
 
 TRACED: Mapping[str, bool] = {"train.trace_gradients": True}
 """What a variant whose gradients are looked at is run with, besides its own changes."""
-OF_BASE: frozenset[View] = frozenset({"clusters", "unimodal", "cold"})
+OF_BASE: frozenset[View] = frozenset({"clusters", "unimodal", "cold", "attention"})
 """Views of the model as it is."""
 
 

@@ -20,14 +20,14 @@ A view whose table is missing is one that the model cannot have.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from orchestrator.errors import ConfigError, unknown
 from orchestrator.tracking.runs import BASE
 
-View = Literal["gradients", "convergence", "clusters", "recall", "unimodal", "cold"]
-VIEWS: tuple[View, ...] = (*("convergence", "gradients", "clusters", "recall", "unimodal", "cold"),)
-"""In the order of the paper's figures."""
+View = Literal["convergence", "gradients", "clusters", "recall", "unimodal", "cold", "attention"]
+VIEWS: tuple[View, ...] = get_args(View)
+"""In the order of DeCoRec's figures; attention is TAME's."""
 DECLARED: Mapping[View, frozenset[str]] = {
     "convergence": frozenset({"variants"}),
     "gradients": frozenset({"variants"}),

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
 from models import Recommender
 from orchestrator.config import TrialConfig, flatten, override
-from orchestrator.data import Dataset
+from orchestrator.data import PLANTED, Dataset
 from orchestrator.errors import ConfigError, unknown
 from orchestrator.sweep.diagnosis import Diagnosis
 from orchestrator.sweep.diagnostics import DECLARED, VIEWS, View
@@ -131,6 +133,7 @@ class _Check:
             "recall": self._recall,
             "unimodal": self._unimodal,
             "cold": self._cold,
+            "attention": self._attention,
         }
         with _as_reason():
             for name in replace(self._plan, views=(view,)).needed():
@@ -163,6 +166,15 @@ class _Check:
     def _cold(self) -> None:
         if self._against == self._plan.base.model:
             raise _CannotBeError("it is compared with itself; name another model with --against")
+
+    def _attention(self) -> None:
+        if not self._model(self._plan.base).attention(torch.tensor([1])):
+            raise _CannotBeError("with these settings the model reads no tokens")
+        if self._dataset.manifest.origin.importer != PLANTED:
+            raise _CannotBeError(
+                f"{self._dataset.name} does not say which tokens tell; planted data sets do, and "
+                "`orch explain` shows what is read on others"
+            )
 
     def _model(self, config: TrialConfig) -> Recommender:
         if config not in self._built:

@@ -1,5 +1,6 @@
 """The planted world: its best ranking is known, and so is what it takes to find it."""
 
+import dataclasses
 import json
 import multiprocessing
 from pathlib import Path
@@ -15,6 +16,8 @@ from orchestrator.data import (
     open_dataset,
     oracle_scores,
     planted_config,
+    planted_marks,
+    with_distractors,
 )
 from orchestrator.data.planted import planted_features, planted_sequences, world
 from orchestrator.errors import ConfigError
@@ -83,6 +86,31 @@ def test_default_world_leaves_room_between_popularity_and_oracle() -> None:
 def _recall_at_20(scores: np.ndarray, targets: np.ndarray) -> float:
     of_targets = scores[np.arange(len(targets)), targets - 1]
     return float(((scores >= of_targets[:, None]).sum(axis=1) <= 20).mean())
+
+
+@pytest.mark.parametrize("modality", ["text", "image"])
+def test_marks_are_where_the_markers_are(modality: str) -> None:
+    """Tokens of one mark are of one cluster: the two markers lie far from one another."""
+    config = dataclasses.replace(CROWDED, missing_images=0.2, marker=20.0)
+    marks, features = planted_marks(config)[modality], planted_features(config)[modality]
+    tokens = features.tokens.astype(np.float32)
+    assert len(marks) == len(tokens)
+    by_item = np.repeat(np.arange(config.num_items + 1), features.lengths)
+    counts = np.bincount(by_item[marks], minlength=config.num_items + 1)
+    assert set(counts[features.lengths > 0]) == {config.num_facets}
+    apart = np.linalg.norm(tokens[marks].mean(axis=0) - tokens[~marks].mean(axis=0))
+    assert apart > 5 * max(tokens[marks].std(axis=0).max(), tokens[~marks].std(axis=0).max())
+
+
+def test_distractors_are_what_an_item_has_besides_its_marked_tokens() -> None:
+    config = with_distractors(PlantedConfig(num_items=300), 9)
+    for modality, marks in planted_marks(config).items():
+        lengths = planted_features(config)[modality].lengths[1:]
+        assert lengths.mean() == pytest.approx(10, abs=0.15)
+        assert marks.sum() == 300
+    assert with_distractors(PlantedConfig(), 3) == PlantedConfig()
+    with pytest.raises(ValueError, match="`distractors` cannot be 0: it must be at least 1"):
+        with_distractors(PlantedConfig(), 0)
 
 
 @pytest.mark.parametrize("modality", [0, 1])

@@ -33,14 +33,14 @@ def tiny(data_dir):
 def ask(tiny):
     """Prepares a diagnosis of a small DeCoRec on the tiny world."""
 
-    def asked(views=None, *, model="decorec", declared=None, changed=None, **fields):
+    def asked(views=None, *, model="decorec", declared=None, changed=None, dataset=tiny, **fields):
         file = read_spaces(model)
         if declared is not None:
             file = replace(file, diagnostics=declared)
         values = SMALL if model == "decorec" else {}
         base = override(default_trial(model, "tiny"), {**values, **(changed or {})}, where="test")
         given = {"against": "sasrec", "num_seeds": 2, "overrides": {}, "views": views, **fields}
-        return prepare_diagnosis(Wish(**given), file, base, tiny)
+        return prepare_diagnosis(Wish(**given), file, base, dataset)
 
     return asked
 
@@ -48,7 +48,9 @@ def ask(tiny):
 def test_all_views_of_a_model_that_has_them_all(ask):
     plan = ask()
     assert plan.views == ("convergence", "gradients", "clusters", "recall", "unimodal", "cold")
-    assert plan.notes == ()
+    assert plan.notes == (
+        "`attention` is not drawn: with these settings the model reads no tokens.",
+    )
     changes = read_spaces("decorec").variants
     assert plan.needed() == {
         "base": {},
@@ -84,6 +86,17 @@ def test_a_view_needs_its_own_runs_only(ask, views, variants):
     assert [trial.variant for trial in ask(views).study().listed()] == variants
 
 
+def test_attention_is_of_a_model_that_reads_tokens_where_it_is_known_which_tell(ask, tiny):
+    plan = ask("attention", model="tame")
+    assert [trial.variant for trial in plan.study().listed()] == ["base"]
+    with pytest.raises(ConfigError, match="with these settings the model reads no tokens"):
+        ask("attention", model="tame", changed={"model.use_retriever": False})
+    origin = replace(tiny.manifest.origin, importer="benchmark")
+    other = replace(tiny, manifest=replace(tiny.manifest, origin=origin))
+    with pytest.raises(ConfigError, match="tiny does not say which tokens tell"):
+        ask("attention", model="tame", dataset=other)
+
+
 def test_only_what_is_looked_at_is_traced(ask):
     alone = ask("convergence").needed()["naive_joint"]
     assert alone.items().isdisjoint(TRACED.items())
@@ -105,6 +118,7 @@ def test_a_view_that_cannot_be_is_left_out_with_its_reason(ask):
         "`gradients` is not drawn: sasrec.toml has no [diagnostics.gradients].",
         "`clusters` is not drawn: sasrec.toml has no [diagnostics.clusters].",
         "`unimodal` is not drawn: sasrec.toml has no [diagnostics.unimodal].",
+        "`attention` is not drawn: with these settings the model reads no tokens.",
     )
     assert plan.baseline.model == "tame"
 
