@@ -29,7 +29,7 @@ class TextTower(Tower):
         self._model = load_model(located, "text", device)
         self._tokenizer = load_tokenizer(located)
         self._settings, self._device = settings, device
-        self._max_tokens = _max_tokens(located, settings, self._tokenizer, self._model.config)
+        self._max_tokens = _max_tokens(located, settings, self._tokenizer, self._model)
         self._reads_end = self._model.config.model_type in END_POOLED
         self._ids = self._tokenized(texts)
         self.plan = self._plan(texts)
@@ -121,9 +121,9 @@ def _chunks(items: list[int]) -> Iterator[list[int]]:
         yield items[start : start + CHUNK]
 
 
-def _max_tokens(located: Located, settings: Settings, tokenizer: Any, config: Any) -> int:  # noqa: ANN401
+def _max_tokens(located: Located, settings: Settings, tokenizer: Any, model: Any) -> int:  # noqa: ANN401
     """The limit on a text's tokens: what was asked for, where the encoder reads so many."""
-    limit = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 10**9))
+    limit = min(tokenizer.model_max_length, _num_positions(model))
     least = tokenizer.num_special_tokens_to_add() + 1
     chosen = settings.max_tokens
     if chosen is None:
@@ -134,3 +134,11 @@ def _max_tokens(located: Located, settings: Settings, tokenizer: Any, config: An
             "special ones counted. Choose one of these."
         )
     return chosen
+
+
+def _num_positions(model: Any) -> int:  # noqa: ANN401 - a class of theirs
+    """Positions that a model knows; RoBERTa and its kin count them from behind the padding's."""
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    num: int = getattr(model.config, "max_position_embeddings", 10**9)
+    return num if padding is None else num - padding - 1

@@ -1,5 +1,7 @@
 """Texts through an encoder: each as if it were encoded alone, whatever it is batched with."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -154,6 +156,23 @@ def test_the_default_limit_is_the_encoders_where_that_is_lower(dataset, bert):
     stored = encode(dataset, settings(bert)).dataset
     made = stored.manifest.modalities["text"].tokens.encoder
     assert made.preprocessing["max_tokens"] == 20
+
+
+def test_a_roberta_is_given_no_more_than_its_positions(dataset, bert, tmp_path):
+    """Its positions begin behind the padding's: 13 of them are for 12 tokens."""
+    from transformers import RobertaConfig, RobertaModel
+
+    folder = tmp_path / "tiny-roberta"
+    shutil.copytree(bert, folder)
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "max_position_embeddings": 13}
+    config = RobertaConfig(
+        vocab_size=40, num_hidden_layers=1, num_attention_heads=1, pad_token_id=0, **sizes
+    )
+    RobertaModel(config).save_pretrained(folder)
+    with pytest.raises(ConfigError, match=r"reads 3 to 12 tokens"):
+        encode(dataset, settings(folder, max_tokens=13))
+    stored = encode(dataset, settings(folder, max_tokens=12)).dataset
+    assert stored.catalogue().modality("text").tokens.lengths.max() == 12
 
 
 @pytest.mark.gpu
