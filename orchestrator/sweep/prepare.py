@@ -40,13 +40,13 @@ def prepare(
         name: the sweep's name; None takes one that follows from the content.
 
     Raises:
-        ConfigError: any of it cannot be.
+        ConfigError: any of it cannot be, or nothing that is swept has an effect on this data set.
     """
     _refuse_swept(space, overrides)
     checked = override(check(space, base), overrides, where="--set")
     check(replace(space, base={}), checked)
     _check_scheduler(space, scheduler)
-    inert = build_model(checked, dataset).inert_settings()
+    space, notes = _without_inert(space, build_model(checked, dataset).inert_settings())
     study = SpaceStudy(
         name=checked_name(name or "unnamed"),
         space=space,
@@ -55,17 +55,27 @@ def prepare(
         num_trials=num_trials,
         scheduler=scheduler,
         data_hash=dataset.data_hash,
-        notes=tuple(_note(key, inert) for key in space.factors if _setting(key) in inert),
+        notes=notes,
     )
     return study if name else replace(study, name=default_name(space.name, checked, study.plan()))
 
 
-def _setting(key: str) -> str:
-    return key.removeprefix("model.")
+def _without_inert(space: Space, inert: Mapping[str, str]) -> tuple[Space, tuple[str, ...]]:
+    """The space of what has an effect on this data set, and a sentence for each that has none.
 
-
-def _note(key: str, inert: Mapping[str, str]) -> str:
-    return f"`{key}` changes nothing on this data set: {inert[_setting(key)]}."
+    Raises:
+        ConfigError: nothing has.
+    """
+    why = {key: inert.get(key.removeprefix("model.")) for key in space.factors}
+    notes = tuple(
+        f"`{key}` is not swept: it changes nothing on this data set: {reason}."
+        for key, reason in why.items()
+        if reason
+    )
+    kept = {key: factor for key, factor in space.factors.items() if not why[key]}
+    if not kept:
+        raise ConfigError(f"--space {space.name}: there is nothing to sweep. {' '.join(notes)}")
+    return replace(space, factors=kept), notes
 
 
 def at_least_one(option: str, value: int) -> int:

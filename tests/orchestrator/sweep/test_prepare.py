@@ -1,5 +1,6 @@
 import pytest
 
+from models.sasrec import SASRec
 from orchestrator.data import open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.sweep.options import Options
@@ -110,3 +111,14 @@ def test_gpus_that_are_not_here_are_refused_before_the_start(make_options, monke
     with pytest.raises(ConfigError) as refusal:
         check_devices(make_options(device="cpu", gpus=gpus))
     assert str(refusal.value) == message
+
+
+def test_what_has_no_effect_on_the_data_set_is_not_swept(ask, monkeypatch):
+    monkeypatch.setattr(SASRec, "inert_settings", lambda self: {"num_heads": "there is one token"})
+    study = ask(*JOINT)
+    assert set(study.space.factors) == {"model.dropout"}
+    told = "`model.num_heads` is not swept: it changes nothing on this data set: there is one token."
+    assert study.notes == (told,)
+    with pytest.raises(ConfigError) as error:
+        ask(HEADS)
+    assert str(error.value) == f"--space test: there is nothing to sweep. {told}"
