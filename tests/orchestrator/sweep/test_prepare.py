@@ -114,10 +114,10 @@ def test_gpus_that_are_not_here_are_refused_before_the_start(make_options, monke
 
 
 def test_what_has_no_effect_on_the_data_set_is_not_swept(ask, monkeypatch):
-    monkeypatch.setattr(SASRec, "inert_settings", lambda self: {"num_heads": "there is one token"})
-    study = ask(*JOINT)
+    monkeypatch.setattr(SASRec, "inert_settings", lambda self: {"num_heads": "one token"})
+    study = ask(*JOINT, kind="joint")
     assert set(study.space.factors) == {"model.dropout"}
-    told = "`model.num_heads` is not swept: it changes nothing on this data set: there is one token."
+    told = "`model.num_heads` is not swept: it changes nothing on this data set: one token."
     assert study.notes == (told,)
     with pytest.raises(ConfigError) as error:
         ask(HEADS)
