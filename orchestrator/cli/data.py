@@ -179,10 +179,11 @@ def _tell(encoded: "Encoded", modality: str, forms: tuple[str, ...]) -> None:
     dataset = encoded.dataset
     if encoded.num_resumed:
         typer.echo(f"{encoded.num_resumed:,} {found} were done before; went on from there.")
+    tokens = f", {encoded.num_tokens / encoded.num_items:.1f} tokens per item"
     typer.echo(
         f"{dataset.name}: {modality} {', '.join(forms)} of {encoded.num_items:,} of "
-        f"{dataset.num_items:,} items by {encoded.encoder}; width {encoded.width}, "
-        f"{encoded.num_tokens / encoded.num_items:.1f} tokens per item"
+        f"{dataset.num_items:,} items by {encoded.encoder}; width {encoded.width}"
+        f"{tokens if 'tokens' in forms else ''}"
     )
     if encoded.num_missing:
         typer.echo(f"{encoded.num_missing:,} items have no {lacking} and are marked missing.")
