@@ -16,7 +16,10 @@ it is the first that is trained. Settings are those chosen for the data set in t
 
 Before anything is timed, all ways give the loss and gradients of the same samples without dropout:
 equal, since they are ways of computing one objective. At the end each way's model is validated;
-ours is trained at further seeds too, which tells how much of a difference is chance.
+ours is trained at further seeds too, which tells how much of a difference is chance. With
+``--patience N`` ours and prefixes are moreover trained until N epochs bring no better validation,
+at every seed, and their best are compared. That stands for the common way as well: it computes what
+prefixes compute, and pads more.
 """
 
 import argparse
@@ -41,6 +44,7 @@ from orchestrator.data import Dataset, Sequences, open_dataset
 from orchestrator.data.batches import TrainingBatches, windows
 from orchestrator.data.interactions import bounds
 from orchestrator.evaluation.evaluate import evaluate
+from orchestrator.evaluation.significance import interval
 from orchestrator.sweep.space import base_trial
 from orchestrator.training.average import Average
 from orchestrator.training.loop import build_model
@@ -291,6 +295,32 @@ def _short_sequences(sequences: Sequences, *, max_length: int, wanted: int) -> S
 
 
 @dataclass(frozen=True)
+class Best:
+    """A way's training to the end."""
+
+    quality: float
+    """Validation NDCG@10 of the best epoch."""
+    epoch: int
+    seconds: float
+    """Of training up to that epoch."""
+
+
+def best_of(
+    way: str, config: TrialConfig, dataset: Dataset, *, patience: int, clock: str = "wall"
+) -> Best:
+    """Train the first stage until so many epochs bring no better validation."""
+    of, best, seconds = contender(way, config, dataset), Best(0.0, 0, 0.0), 0.0
+    for number in range(1, config.train.max_epochs + 1):
+        seconds += sum(one_epoch(of, number, clock=clock).values())
+        quality = of.quality(dataset)
+        if quality > best.quality:
+            best = Best(quality, number, seconds)
+        if number - best.epoch >= patience:
+            break
+    return best
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What one model's benchmark found."""
 
@@ -303,6 +333,8 @@ class Comparison:
     """The same of ours at several seeds, of which the first is the contenders'."""
     evaluation: float
     """Seconds of one validation, which is the same for all ways."""
+    best: dict[str, list["Best"]] = field(default_factory=dict)
+    """Way -> what training to the end came to, at each seed; empty unless asked for."""
 
     def ratio(self, way: str) -> float:
         """Median epoch of the common way over the median of this one."""
@@ -325,6 +357,7 @@ class Comparison:
             **{phase: round(of.share(phase), 4) for phase in PHASES},
             MONITOR: round(self.qualities[way], 5),
             "ours_at_seeds": " ".join(f"{quality:.5f}" for quality in self.spread),
+            "best_at_seeds": " ".join(f"{run.quality:.5f}" for run in self.best.get(way, ())),
             "evaluation_seconds": round(self.evaluation, 4),
             "batch_targets": of.config.train.batch_targets,
             "precision": of.config.train.precision,
@@ -332,7 +365,13 @@ class Comparison:
 
 
 def compare(
-    config: TrialConfig, dataset: Dataset, *, epochs: int, seeds: int = 1, clock: str = "wall"
+    config: TrialConfig,
+    dataset: Dataset,
+    *,
+    epochs: int,
+    seeds: int = 1,
+    clock: str = "wall",
+    patience: int = 0,
 ) -> Comparison:
     """Train all ways in turns: a warm-up epoch each, then ``epochs`` timed ones each.
 
@@ -342,6 +381,8 @@ def compare(
         epochs: timed epochs of each way.
         seeds: how many seeds ours is trained at, for the spread of its quality.
         clock: one of ``CLOCKS``.
+        patience: epochs without a better validation that end the training of ours and prefixes
+            to the end; 0 leaves it out.
     """
     with reproducible(torch.device("cpu")):
         agreed = agreement(config, dataset)
@@ -356,12 +397,27 @@ def compare(
         evaluation = CLOCKS[clock]() - started
         qualities = {way: of.quality(dataset) for way, of in contenders.items()}
         others = [_quality_at(seed, config, dataset, epochs + 1) for seed in range(1, seeds)]
-    return Comparison(config.model, contenders, agreed, qualities, [ours, *others], evaluation)
+        best = {}
+        if patience:
+            best = {
+                way: [
+                    best_of(way, _at(seed, config), dataset, patience=patience, clock=clock)
+                    for seed in range(seeds)
+                ]
+                for way in ("ours", "prefixes")
+            }
+    return Comparison(
+        config.model, contenders, agreed, qualities, [ours, *others], evaluation, best
+    )
+
+
+def _at(shift: int, config: TrialConfig) -> TrialConfig:
+    return dataclasses.replace(config, seed=config.seed + shift)
 
 
 def _quality_at(shift: int, config: TrialConfig, dataset: Dataset, epochs: int) -> float:
     """Validation NDCG@10 of ours at another seed."""
-    of = contender("ours", dataclasses.replace(config, seed=config.seed + shift), dataset)
+    of = contender("ours", _at(shift, config), dataset)
     for number in range(epochs):
         one_epoch(of, number + 1)
     return of.quality(dataset)
@@ -386,6 +442,10 @@ def show(comparison: Comparison) -> None:
         f"gradients differ by {agreed.gradient_gap:.0e} of the largest."
     )
     print(f"One validation takes {comparison.evaluation:.2f} s. {_quality(comparison)}")
+    for way, runs in comparison.best.items():
+        print(f"{way}, trained to the end: {_best(runs)}.")
+    if comparison.best:
+        print(_difference(comparison.best))
     print(f"{'way':9}{'s/epoch':>10}{'(spread)':>18}{'ratio':>8}", end="")
     print("".join(f"{phase:>11}" for phase in PHASES))
     for row in comparison.rows():
@@ -400,6 +460,21 @@ def _quality(comparison: Comparison) -> str:
     spread = comparison.spread
     seeds = f"{min(spread):.4f}-{max(spread):.4f}, mean {statistics.mean(spread):.4f}"
     return f"{MONITOR} after all epochs: {told}; ours at {len(spread)} seed(s): {seeds}."
+
+
+def _best(runs: Sequence[Best]) -> str:
+    told = ", ".join(f"{run.quality:.4f}" for run in runs)
+    mean = statistics.mean(run.quality for run in runs)
+    epochs = statistics.mean(run.epoch for run in runs)
+    seconds = statistics.mean(run.seconds for run in runs)
+    return f"{MONITOR} {told}, mean {mean:.4f}; best epoch {epochs:.1f}, {seconds:.0f} s"
+
+
+def _difference(best: dict[str, list[Best]]) -> str:
+    """Of the same seeds, with its interval where there are two or more."""
+    pairs = zip(best["ours"], best["prefixes"], strict=True)
+    mean, low, high = interval([own.quality - other.quality for own, other in pairs])
+    return f"ours less prefixes: {mean:+.4f} (95 % over seeds {low:+.4f} to {high:+.4f})."
 
 
 def write(
@@ -430,6 +505,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=5, help="timed epochs of each way")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3, help="of ours, for the quality's spread")
+    parser.add_argument("--patience", type=int, default=0, help="train to the end too")
     parser.add_argument("--clock", choices=list(CLOCKS), default="wall")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="settings")
     parser.add_argument("--out", type=Path, metavar="FILE.csv")
@@ -455,7 +531,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _compared(model: str, dataset: Dataset, options: argparse.Namespace) -> Comparison:
     settings = dict(map(parse_assignment, options.settings))
     config = override(base_trial(model, dataset.name), settings, where="--set")
-    return compare(config, dataset, epochs=options.epochs, seeds=options.seeds, clock=options.clock)
+    return compare(
+        config,
+        dataset,
+        epochs=options.epochs,
+        seeds=options.seeds,
+        clock=options.clock,
+        patience=options.patience,
+    )
 
 
 if __name__ == "__main__":

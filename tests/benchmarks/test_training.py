@@ -150,3 +150,26 @@ def test_the_command_prints_a_table_and_writes_it(training, tmp_path, planted, c
     assert [row["way"] for row in rows] == list(training.WAYS)
     assert all(row["way"] in told and float(row["seconds"]) > 0 for row in rows)
     assert {row["clock"] for row in rows} == {"cpu"}
+
+
+def test_training_to_the_end_keeps_the_best_epoch_and_stops_after_stale_ones(
+    training, planted, trial, monkeypatch
+):
+    qualities = iter([0.1, 0.3, 0.2, 0.25, 0.9])
+    monkeypatch.setattr(training.Contender, "quality", lambda self, dataset: next(qualities))
+    best = training.best_of("ours", trial("sasrec"), planted, patience=2)
+    assert (best.quality, best.epoch) == (0.3, 2)
+    assert best.seconds > 0
+    assert next(qualities) == 0.9  # after the fourth epoch it ended
+
+
+def test_ways_trained_to_the_end_are_compared_at_the_same_seeds(training, planted, trial, capsys):
+    config = override(trial("sasrec"), {"train.max_epochs": 2}, where="test")
+    found = training.compare(config, planted, epochs=1, seeds=2, patience=1)
+    assert set(found.best) == {"ours", "prefixes"}
+    assert len({run.quality for run in found.best["ours"]}) == 2
+    training.show(found)
+    mean = sum(a.quality - b.quality for a, b in zip(*found.best.values(), strict=True)) / 2
+    told = capsys.readouterr().out
+    assert f"ours less prefixes: {mean:+.4f} (95 % over seeds" in told
+    assert "ours, trained to the end: val/ndcg@10" in told
