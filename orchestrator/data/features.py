@@ -1,20 +1,23 @@
 """Features of a modality, in its forms: written once, then memory-mapped by every process."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from jaxtyping import Bool, Float, Int, Int32
 
 from models import Modality, TokenFeatures
-from orchestrator.data.interactions import corrupt
+from orchestrator.data.interactions import corrupt, read_parquet
 from orchestrator.data.manifest import FORMS, EncoderEntry, FormEntry, ModalityEntry
 from orchestrator.errors import DataError
 
 FOLDER = "features"
 DTYPES = (np.dtype(np.float16), np.dtype(np.float32))
+WORD = "word"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,8 @@ class Features:
     """The items' tokens one after another."""
     lengths: Int[np.ndarray, " rows"] | None = None
     """Tokens of each item; 0 at padding and where missing."""
+    words: Sequence[str] | None = None
+    """What each token stands for, in the order of ``tokens``: a piece of text, a patch."""
     layers: Float[np.ndarray, "rows layers layer_width"] | None = None
     """One vector per item and layer of the encoder; zeros at padding and where missing."""
     missing: Bool[np.ndarray, " rows"] | None = None
@@ -42,6 +47,8 @@ class Features:
             raise ValueError("token features must come with their lengths, and lengths with them.")
         if self.tokens is not None and self.lengths is not None:
             _check_lengths(self.tokens, self.lengths)
+        if self.words is not None and (self.tokens is None or len(self.words) != len(self.tokens)):
+            raise ValueError("`words` must be one for each token.")
         for form, values in self._vectors().items():
             if values[0].any():
                 raise ValueError(f"`{form}` features of row 0 must be zeros: it is padding.")
@@ -106,6 +113,9 @@ def write_features(folder: Path, modality: str, features: Features) -> ModalityE
         np.save(_path(folder, modality, "missing"), missing)
     if features.lengths is not None:
         np.save(_path(folder, modality, "lengths"), features.lengths.astype(np.int32))
+    if features.words is not None:
+        words = pa.array(features.words, pa.string())
+        pq.write_table(pa.table({WORD: words}), folder / words_file(modality))
     return ModalityEntry(
         coverage=1.0 - float(missing[1:].mean()),
         **{form: _write_form(folder, modality, form, features) for form in features.forms},
@@ -118,7 +128,13 @@ def feature_files(modality: str, forms: Iterable[str]) -> set[str]:
     The file of what is missing belongs to all of them.
     """
     parts = {"missing", *forms} | ({"lengths"} if "tokens" in forms else set())
-    return {f"{FOLDER}/{modality}.{part}.npy" for part in parts}
+    words = {words_file(modality)} if "tokens" in forms else set()
+    return {f"{FOLDER}/{modality}.{part}.npy" for part in parts} | words
+
+
+def words_file(modality: str) -> str:
+    """Path within a data set's folder of the file that names a modality's tokens."""
+    return f"{FOLDER}/{modality}.words.parquet"
 
 
 def _write_form(folder: Path, modality: str, form: str, features: Features) -> FormEntry:
@@ -165,17 +181,46 @@ def load_modality(folder: Path, modality: str, entry: ModalityEntry, *, rows: in
     )
 
 
+def load_words(folder: Path, modality: str, entry: FormEntry, *, rows: int, item: int) -> list[str]:
+    """What one item's tokens stand for.
+
+    Args:
+        folder: the data set's folder.
+        modality: which has a file of words.
+        entry: what the manifest says of its tokens.
+        rows: items and padding.
+        item: whose.
+
+    Raises:
+        DataError: a file is unreadable, or not of as many tokens as the manifest says.
+    """
+    path = folder / words_file(modality)
+    words = read_parquet(path, (WORD,))[WORD]
+    if len(words) != entry.rows:
+        raise DataError(corrupt(path, f"it must name {entry.rows} tokens"))
+    lengths = _lengths(folder, modality, entry, rows)
+    start = int(lengths[:item].sum())
+    return [str(word) for word in words[start : start + int(lengths[item])].to_pylist()]
+
+
 def _tokens(
     folder: Path, modality: str, entry: FormEntry | None, rows: int
 ) -> TokenFeatures | None:
     if entry is None:
         return None
+    lengths = _lengths(folder, modality, entry, rows)
+    values = _load(_path(folder, modality, "tokens"), entry.shape, entry.dtype)
+    return TokenFeatures(torch.from_numpy(values), torch.from_numpy(lengths))
+
+
+def _lengths(
+    folder: Path, modality: str, entry: FormEntry, rows: int
+) -> Int32[np.ndarray, " rows"]:
     path = _path(folder, modality, "lengths")
     lengths: Int32[np.ndarray, " rows"] = _load(path, (rows,), "int32")
     if lengths.sum() != entry.rows:
         raise DataError(corrupt(path, f"the lengths must add up to {entry.rows} tokens"))
-    values = _load(_path(folder, modality, "tokens"), entry.shape, entry.dtype)
-    return TokenFeatures(torch.from_numpy(values), torch.from_numpy(lengths))
+    return lengths
 
 
 def _mapped(path: Path, entry: FormEntry | None) -> torch.Tensor | None:

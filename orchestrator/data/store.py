@@ -7,7 +7,8 @@
       interactions.parquet   user, item, timestamp; by user, then by time
       items.parquet          item, raw_id, text, image
       users.parquet          user, raw_id
-      features/              <modality>.{pooled,tokens,lengths,layers,missing}.npy
+      features/              <modality>.{pooled,tokens,lengths,layers,missing}.npy,
+                             <modality>.words.parquet (word; one row per token)
       images/                <item>.<suffix>
 """
 
@@ -24,7 +25,13 @@ from models import Catalogue, Modality
 from orchestrator.config import DataConfig
 from orchestrator.data.controls import control
 from orchestrator.data.derived import TrainingDerived
-from orchestrator.data.features import Features, load_modality, write_features
+from orchestrator.data.features import (
+    Features,
+    load_modality,
+    load_words,
+    words_file,
+    write_features,
+)
 from orchestrator.data.folders import building, link_or_copy
 from orchestrator.data.interactions import (
     IMAGE,
@@ -160,6 +167,13 @@ class Dataset:
             name: load_modality(self.folder, name, entry, rows=rows)
             for name, entry in self.manifest.modalities.items()
         }
+
+    def words(self, modality: str, item: int) -> list[str] | None:
+        """What an item's tokens of a modality stand for; None where the data set does not say."""
+        entry = self.manifest.modalities[modality].tokens
+        if entry is None or words_file(modality) not in self.manifest.files:
+            return None
+        return load_words(self.folder, modality, entry, rows=self.num_items + 1, item=item)
 
     @cached_property
     def items(self) -> ItemTable:

@@ -1,5 +1,6 @@
 """Pictures: read one by one, encoded in batches, their patches averaged where asked for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,8 +77,14 @@ class ImageTower(Tower):
                 f"patches. Choose at most {min(grid)}."
             )
 
+    @property
+    def _kept_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches that are stored."""
+        wanted = self._settings.pool_patches
+        return self._grid if wanted is None else (wanted, wanted)
+
     def _plan(self) -> Plan:
-        patches = (self._settings.pool_patches or 0) ** 2 or self._grid[0] * self._grid[1]
+        patches = math.prod(self._kept_grid)
         present = np.array([image is not None for image in self._images])
         return Plan(
             order=np.flatnonzero(present).astype(np.int32),
@@ -119,6 +126,16 @@ class ImageTower(Tower):
 
     def _pixels(self, pictures: "list[Image]") -> Float[Tensor, "batch 3 height width"]:
         return self._processor(images=pictures, return_tensors="pt")["pixel_values"].float()
+
+    def words(self) -> list[str]:
+        """Of each picture its special tokens, then its patches by row and column."""
+        rows, columns = self._kept_grid
+        registers = getattr(self._model.config, "num_register_tokens", 0)
+        kind = "register" if registers == self._num_special - 1 else "special"
+        special = ["class", *(f"{kind} {n}" for n in range(1, self._num_special))]
+        patches = [f"patch {y},{x}" for y in range(1, rows + 1) for x in range(1, columns + 1)]
+        names = [*special[: self._num_special], *patches]
+        return names * len(self.plan.order)
 
     def preprocessing(self) -> Mapping[str, Any]:
         """What the image processor does, and how patches are pooled."""

@@ -16,6 +16,7 @@ def features(partial: Partial, tower: Tower, located: Located, settings: Setting
     return Features(
         **partial.arrays(),
         lengths=lengths if "tokens" in settings.forms else None,
+        words=tower.words() if "tokens" in settings.forms else None,
         missing=missing(tower),
         encoders={form: _entry(form, tower, located, settings) for form in settings.forms},
     )

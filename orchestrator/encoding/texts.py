@@ -111,6 +111,12 @@ class TextTower(Tower):
         mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
         return ids.to(self._device), mask.to(self._device)
 
+    def words(self) -> list[str]:
+        """The tokenizer's own pieces, special ones among them."""
+        ids = [int(token) for item in sorted(self._ids) for token in self._ids[item]]
+        pieces = {token: str(self._tokenizer.convert_ids_to_tokens(token)) for token in set(ids)}
+        return [pieces[token] for token in ids]
+
     def preprocessing(self) -> Mapping[str, Any]:
         """The limit on tokens is all there is: the tokenizer goes by the encoder's revision."""
         return {"max_tokens": self._max_tokens}

@@ -51,6 +51,10 @@ class Tower(ABC):
         """
 
     @abstractmethod
+    def words(self) -> list[str]:
+        """What each token stands for: those of all items one after another, in their order."""
+
+    @abstractmethod
     def preprocessing(self) -> Mapping[str, Any]:
         """From text or picture to what the model reads, for the manifest; plain JSON."""
 
