@@ -181,7 +181,7 @@ class Config:
         probability("dropout", self.dropout)
 
     def canonical(self) -> "Config":
-        """The same computation with every setting that others switch off at its default.
+        """The same computation with every setting that others switch off at one fixed value.
 
         Runs of equal canonical settings are one and the same run.
         """

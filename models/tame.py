@@ -17,9 +17,10 @@ run's tags say so. An item without a modality retrieves nothing: all such items 
 Differs from the original code: not known.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -91,6 +92,21 @@ class TAMEConfig(EncoderConfig):
         at_least("contrast_weight", self.contrast_weight, 0)
         if not (self.use_text or self.use_image):
             raise ValueError("`use_image` cannot be False with `use_text` False: TAME needs one.")
+
+    def canonical(self) -> "TAMEConfig":
+        """Level what a modality that is off, an MLP for a retriever or no contrast leaves unused.
+
+        Counts become 1, which divides every width.
+        """
+        unused: dict[str, Any] = {}
+        for name, is_used in (("text", self.use_text), ("image", self.use_image)):
+            if not is_used:
+                unused |= {f"{name}_queries": 1, f"{name}_heads": 1}
+            if not self.use_retriever:
+                unused[f"{name}_heads"] = 1
+        if not self.contrast_weight:
+            unused["temperature"] = TAMEConfig.temperature
+        return dataclasses.replace(self, **unused)
 
     def modalities(self) -> dict[str, tuple[int, int]]:
         """Modality in use -> its numbers of queries and heads."""

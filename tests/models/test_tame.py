@@ -419,6 +419,30 @@ def test_the_gates_activation_reaches_the_model(tame_of, histories):
     assert not torch.allclose(one.scores(histories), other.scores(histories))
 
 
+@pytest.mark.parametrize(
+    ("switch", "unused", "used"),
+    [
+        ({"use_text": False}, {"text_queries": 5, "text_heads": 8}, {"image_queries": 5}),
+        ({"use_image": False}, {"image_queries": 5, "image_heads": 8}, {"text_heads": 8}),
+        ({"use_retriever": False}, {"text_heads": 8, "image_heads": 8}, {"text_queries": 5}),
+        ({"contrast_weight": 0.0}, {"temperature": 0.5}, {"gate_activation": "softmax"}),
+    ],
+)
+def test_what_a_switch_leaves_unused_makes_no_other_run(
+    build, catalogue, histories, switch, unused, used
+):
+    plain = TAMEConfig(dim=8, **switch)
+    other = dataclasses.replace(plain, **unused)
+    assert other.canonical() == plain.canonical()
+    assert dataclasses.replace(plain, **used).canonical() != plain.canonical()
+    assert plain.canonical().canonical() == plain.canonical()
+    scores = [
+        build("tame", catalogue, **vars(config)).scores(histories) for config in (plain, other)
+    ]
+    assert torch.equal(*scores)
+    assert TAMEConfig(**unused).canonical() == TAMEConfig(**unused)
+
+
 def test_experts_start_near_one(build):
     experts = build("tame", dim=64, text_queries=8, image_queries=8).enrichment.experts
     assert experts.mean().item() == pytest.approx(1.0, abs=0.01)
