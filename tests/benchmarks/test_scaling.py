@@ -1,26 +1,16 @@
 """The benchmark of sizes: its inputs, its processes with their limits, and what it concludes."""
 
 import csv
-import importlib.util
 import io
 import math
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "scaling.py"
-
 
 @pytest.fixture(scope="module")
-def scaling():
-    spec = importlib.util.spec_from_file_location("benchmarks_scaling", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+def scaling(benchmark):
+    return benchmark
 
 
 @pytest.fixture

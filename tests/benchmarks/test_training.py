@@ -1,11 +1,8 @@
 """The benchmark of training runs, and the ways that it compares train on the same samples."""
 
 import csv
-import importlib.util
 import io
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,17 +13,10 @@ from orchestrator.data import PlantedConfig, make_planted
 from orchestrator.data.interactions import sequences_of
 from orchestrator.training.loop import build_model, train
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training.py"
-
 
 @pytest.fixture(scope="module")
-def training():
-    spec = importlib.util.spec_from_file_location("benchmarks_training", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+def training(benchmark):
+    return benchmark
 
 
 @pytest.fixture(scope="module")
