@@ -299,12 +299,13 @@ HEADER = (
 
 
 def show(row: Row) -> str:
-    """One line of the table."""
-    return (
+    """One line of the table; what was not measured is a dash."""
+    line = (
         f"{row.items:7,} {row.queries:3} {row.heads:3} {row.form:19} {row.ours_s:7.2f} "
         f"{row.torch_s:8.2f} {row.faster:6.1f}x {row.ours_mb:8.0f} {row.torch_mb:8.0f} "
         f"{row.less:5.1f}x {row.widened_mb:12.0f}"
     )
+    return line.replace("nanx", "   -").replace("nan", "  -")
 
 
 def run(given: argparse.Namespace, out: TextIO) -> list[Row]:

@@ -65,7 +65,10 @@ def test_a_table_and_a_csv_have_a_row_per_point(retriever, tmp_path, capsys):
 def test_alone_there_is_nothing_to_compare_with(retriever, point, folder):
     row = retriever.measure(retriever.Point(**{**point, "alone": True}), folder)
     assert row.ours_s > 0
-    assert "nan" in retriever.show(row)
+    line = retriever.show(row)
+    assert "nan" not in line
+    assert line.split()[5:] == ["-", "-", f"{row.ours_mb:.0f}", "-", "-", "-"]
+    assert len(line) == len(retriever.HEADER)
 
 
 def test_a_measurement_that_fails_is_told(retriever, point, folder):
