@@ -15,6 +15,7 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.drawing import plot
 from orchestrator.api.encoding import encode
+from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
@@ -22,6 +23,7 @@ from orchestrator.api.results import (
     RESULTS,
     AblationResult,
     DiagnosisResult,
+    ExplanationResult,
     ModelDescription,
     SweepResult,
 )
@@ -34,12 +36,14 @@ __all__ = [
     "AblationResult",
     "DiagnosisResult",
     "Encoded",
+    "ExplanationResult",
     "ModelDescription",
     "SweepResult",
     "ablate",
     "datasets",
     "diagnose",
     "encode",
+    "explain",
     "import_data",
     "make_planted",
     "models",

@@ -52,3 +52,19 @@ class AblationResult(SweepResult):
 @dataclass(frozen=True, kw_only=True)
 class DiagnosisResult(SweepResult):
     """What a diagnosis left behind; its table has a row per view and number told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationResult:
+    """Which tokens of an item the queries of a run's model read."""
+
+    item: int
+    """Its number."""
+    record: Record
+    """The run."""
+    table: pd.DataFrame
+    """A row per weight; see :func:`orchestrator.reporting.explain.explanation_frame`."""
+    text: str
+    """What is read most, as the command line prints it."""
+    files: tuple[Path, ...]
+    """PDF, PNG and CSV."""

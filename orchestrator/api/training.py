@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.api.results import RESULTS
-from orchestrator.config import override
-from orchestrator.data import open_dataset
+from orchestrator.config import TrialConfig, override
+from orchestrator.data import Dataset, open_dataset
 from orchestrator.results import Epoch, Record
 from orchestrator.sweep.objective import train_recorded
 from orchestrator.sweep.space import base_trial
@@ -42,10 +42,30 @@ def train(
     Raises:
         OrchError: unknown names, impossible settings, damaged data, a loss that is not a number.
     """
-    base = replace(base_trial(model, dataset), seed=seed)
-    config = override(base, overrides or {}, where="--set")
-    pick_device(device)
-    opened = open_dataset(dataset, data_dir, verify=True)
+    config, opened = planned(
+        model,
+        dataset=dataset,
+        seed=seed,
+        overrides=overrides,
+        data_dir=data_dir,
+        device=device,
+    )
     return train_recorded(
         config, opened, results=results.resolve(), device=device, on_epoch=on_epoch
     )
+
+
+def planned(
+    model: str,
+    *,
+    dataset: str,
+    seed: int,
+    overrides: Mapping[str, Any] | None,
+    data_dir: Path | None,
+    device: str,
+) -> tuple[TrialConfig, Dataset]:
+    """The settings and the data set of the run that :func:`train` trains."""
+    base = replace(base_trial(model, dataset), seed=seed)
+    config = override(base, overrides or {}, where="--set")
+    pick_device(device)
+    return config, open_dataset(dataset, data_dir, verify=True)
