@@ -53,9 +53,6 @@ from models.layers.transformer import (
     zero_padding,
 )
 
-KEY_SIZE = 0.25
-"""Initial keys of the retrievers over those that Xavier weights make of tokens of unit size."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TAMEConfig(EncoderConfig):
@@ -283,11 +280,7 @@ class TAME(Recommender):
         self._init_weights()
 
     def _init_weights(self) -> None:
-        """Ids and encoders as SASRec's; retrievers wide, but their keys and the gates near zero.
-
-        Keys near zero let every query begin by reading all tokens alike. From keys of the usual
-        size, times tokens of whatever size their encoder gives, attention is fixed on some tokens
-        from the first step, and no gradient moves it to those that tell.
+        """Ids and encoders as SASRec's; retrievers wide, gates near zero.
 
         Gates near zero let a modality's scores start near zero, as those of ids do. From gates of
         the usual size the first steps shrink all candidates of a modality to one vector, and
@@ -299,8 +292,6 @@ class TAME(Recommender):
             vectors.apply(_init_wide)
             if isinstance(vectors, Retriever):
                 nn.init.normal_(vectors.queries)
-                with torch.no_grad():
-                    vectors.cross_attention.key.weight.mul_(KEY_SIZE / vectors.tokens.size())
         for gate in self.gates.values():
             assert isinstance(gate, Gate), "gates are gates"
             nn.init.normal_(gate.weights.weight, std=1e-3)

@@ -35,8 +35,6 @@ MAX_KEPT = 2**30
 """Bytes of keys and values kept for the backward pass; beyond it they are formed again there."""
 MAX_ROWS = 2**14
 """Items at once, where each item's queries are computed on their own."""
-SAMPLED = 2**14
-"""Tokens that tell how large tokens are."""
 ABSORBED_PENALTY = 2.0
 """Seconds per operation of the absorbed form's small products over those of the keyed form's."""
 
@@ -110,11 +108,6 @@ class PackedTokens(nn.Module):
             place = torch.arange(chunk.length)
             index = (self._starts[chunk.rows, None] + place).flatten().to(self.values.device)
         return self.values[index].to(dtype).unflatten(0, (-1, chunk.length))
-
-    def size(self) -> float:
-        """Root mean square of the tokens' features, of a sample where there are many."""
-        step = 1 + len(self.values) // SAMPLED
-        return float(self.values[::step].float().square().mean().sqrt()) or 1.0
 
     def of(self, item: int) -> Float[Tensor, "tokens width"]:
         """One item's tokens, as they are stored."""

@@ -419,22 +419,6 @@ def test_the_gates_activation_reaches_the_model(tame_of, histories):
     assert not torch.allclose(one.scores(histories), other.scores(histories))
 
 
-@pytest.mark.parametrize("size", [1e-2, 1.0, 1e2])
-def test_attention_begins_even_whatever_the_size_of_tokens(build, catalogue, size):
-    scaled = {
-        name: dataclasses.replace(
-            modality,
-            tokens=TokenFeatures(modality.tokens.values * size, modality.tokens.lengths),
-        )
-        for name, modality in catalogue.modalities.items()
-    }
-    given = dataclasses.replace(catalogue, modalities=scaled)
-    for maps in build("tame", given, dim=64).attention(torch.arange(1, 13)).values():
-        shares = [share * one.shape[2] for one in maps for share in one.flatten(0, 1)]
-        assert 0.3 < torch.cat(shares).min() < 0.99
-        assert 1.01 < torch.cat(shares).max() < 3
-
-
 @pytest.mark.parametrize(
     ("switch", "unused", "used"),
     [

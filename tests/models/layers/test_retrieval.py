@@ -146,14 +146,6 @@ def test_one_items_tokens_are_its_own(tokens, features):
         torch.testing.assert_close(tokens.of(item), own)
 
 
-def test_the_size_of_tokens_is_their_root_mean_square(tokens, features, monkeypatch):
-    exact = features.values.float().square().mean().sqrt().item()
-    assert tokens.size() == pytest.approx(exact, rel=1e-5)
-    monkeypatch.setattr(retrieval, "SAMPLED", 5)
-    assert tokens.size() == pytest.approx(exact, rel=0.2)
-    assert PackedTokens(TokenFeatures(torch.zeros(2, 3), torch.tensor([0, 2]))).size() == 1.0
-
-
 def test_what_is_not_kept_is_formed_again(tokens, form, monkeypatch):
     inputs = drawn(3)
     kept = gradients(retrieve(*inputs, tokens, heads=4), inputs)
