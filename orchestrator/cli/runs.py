@@ -51,7 +51,7 @@ def sweep(
     The same command again goes on where it stopped; runs that are done are not run again.
     Exit code 1 says that runs failed, 2 that nothing was started.
 
-    Example: orch sweep tame --space heads --dataset scientific --seeds 3
+    Example: orch sweep tame --space queries --dataset scientific --seeds 3
     """
     given = options.for_api(locals())
     from orchestrator import api
