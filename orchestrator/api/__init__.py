@@ -4,7 +4,7 @@
 
     from orchestrator import api
 
-    result = api.sweep("tame", "heads", dataset="scientific", num_seeds=3)
+    result = api.sweep("tame", "queries", dataset="scientific", num_seeds=3)
     result.table        # pandas: a row per point
     result.figures      # the files drawn
 
