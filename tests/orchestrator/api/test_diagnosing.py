@@ -9,6 +9,7 @@ from orchestrator import api
 from orchestrator.errors import StoreError
 from orchestrator.sweep.objective import TRACE, run_folder
 from orchestrator.tracking import Tracker, tracking_uri
+from orchestrator.tracking.tree import runs_of
 
 
 @pytest.fixture(scope="session")
@@ -58,12 +59,10 @@ def test_the_store_has_a_run_per_variant_and_knows_the_other_model(diagnosed, pl
         "against-sasrec": 2,
     }
     assert tracker.find_sweep(diagnosed.name).kind == "diagnosis"
-    (other,) = tracker._client.search_runs(
-        [e.experiment_id for e in tracker._client.search_experiments()],
-        "tags.`orch.variant` = 'against-sasrec' and tags.`orch.seed` = '0' "
-        f"and tags.`orch.role` = 'run' and tags.`orch.sweep` = '{diagnosed.name}'",
-    )
-    assert other.data.tags["orch.model"] == "sasrec"
+    tags = [run.data.tags for run in runs_of(tracker._client, tracker._parent(diagnosed.name))]
+    models = {own["orch.model"] for own in tags if own["orch.variant"] == "against-sasrec"}
+    assert models == {"sasrec"}
+    assert {own["orch.model"] for own in tags if own["orch.variant"] == "base"} == {"decorec"}
 
 
 def test_the_same_again_runs_nothing_and_draws_the_same(diagnosed, diagnose):
