@@ -40,8 +40,7 @@ tame --space joint (joint): Everything the paper tunes or leaves open, together.
   model.contrast_weight: 0.0, 0.1, 1.0
   model.dropout: 0.0 to 0.6
   train.learning_rate: 0.0003 to 0.003 (log scale)
-tame --space training (one-factor): How it is trained, which the paper leaves open; settings of \
-data sets were chosen from it.
+tame --space training (one-factor): How it is trained, which the paper leaves open.
   train.learning_rate: 0.0005, 0.001, 0.002
   train.average_decay: 0.0, 0.98
   model.dropout: 0.2, 0.4, 0.6
