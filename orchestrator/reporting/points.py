@@ -112,7 +112,8 @@ def value_text(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
-        return f"{value:.3g}"
+        # Counts come as floats out of frames: 1,024 is not 1.02e+03.
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.3g}"
     if isinstance(value, tuple):
         return ", ".join(map(value_text, value))
     return str(value)
