@@ -181,7 +181,7 @@ def test_a_run_belongs_to_every_sweep_that_has_it(done, run_sweep):
 
 def test_a_worker_with_other_code_or_data_runs_nothing(make_study, data_dir, tmp_path):
     """Its figures would stand under the id of another computation."""
-    from orchestrator.sweep.ray import _trial
+    from orchestrator.sweep.ray.worker import _trial
 
     study = make_study("train.patience = {choices = [1, 2]}")
     run = dataclasses.replace(study.runs({})[0], run_id="0" * 16)

@@ -1,0 +1,96 @@
+"""What runs in Ray's workers: they train and report; the driver alone records.
+
+A trial of a listed study is one run. A trial of a sampled study is one point: its seeds run one
+after the other, the first of them reporting every epoch so that a scheduler may end the trial
+early.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from ray import tune
+
+from orchestrator.config import MONITOR
+from orchestrator.errors import OrchError
+from orchestrator.results import Epoch, Record, run_id
+from orchestrator.sweep.local import outcome
+from orchestrator.sweep.objective import dataset_in_worker, failure, run_trial
+from orchestrator.sweep.options import Options
+from orchestrator.sweep.study import Run, Study
+
+REPORT_SECONDS = 0.5
+"""Epochs are reported together no more often than this, unless a scheduler decides on each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What every worker is given."""
+
+    study: Study
+    options: Options
+    todo: tuple[Run, ...]
+
+    def runs(self, config: dict[str, Any]) -> tuple[Run, ...]:
+        """The runs of one of Ray's trials, by its config."""
+        if "index" in config:
+            return (self.todo[config["index"]],)
+        assert self.study.sampled, "a listed study's trial is an index"
+        return self.study.sampled.runs(config)
+
+
+def work(config: dict[str, Any], *, context: Context) -> None:
+    """A worker's trial: train and report; what it reports last carries the records."""
+    torch.set_num_threads(context.options.threads)
+    runs = context.runs(config)
+    reporter = _Reporter(every=0.0 if context.study.scheduler == "asha" else REPORT_SECONDS)
+    records = []
+    for place, run in enumerate(runs):
+        on_epoch = reporter.epoch if place == 0 else None
+        records.append(_trial(run, context.options, on_epoch))
+    end = outcome(records)
+    tune.report(
+        {
+            MONITOR: end["value"] if end["state"] == "finished" else float("-inf"),
+            "epochs": reporter.take(),
+            "records": [record.to_json() for record in records],
+            **end,
+        }
+    )
+
+
+def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None) -> Record:
+    try:
+        dataset = dataset_in_worker(run.config.dataset, options.data_dir)
+    except OrchError as error:
+        return failure(run.config, "", reason=str(error))
+    if run_id(run.config, dataset.data_hash) != run.run_id:
+        reason = (
+            "this worker's code or data are not the driver's. Install the same on every machine."
+        )
+        return failure(run.config, dataset.data_hash, reason=reason)
+    return run_trial(
+        run.config, dataset, results=options.results, device=options.device, on_epoch=on_epoch
+    )
+
+
+class _Reporter:
+    """Collects epochs and reports them together, since a report costs a round trip."""
+
+    def __init__(self, *, every: float) -> None:
+        self._every = every
+        self._last = time.monotonic()
+        self._epochs: list[Epoch] = []
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._epochs.append(epoch)
+        if time.monotonic() - self._last >= self._every:
+            tune.report({MONITOR: epoch.valid[MONITOR], "epochs": self.take()})
+            self._last = time.monotonic()
+
+    def take(self) -> list[dict[str, Any]]:
+        """The epochs not reported yet, as plain data."""
+        epochs, self._epochs = self._epochs, []
+        return [asdict(epoch) for epoch in epochs]
