@@ -24,6 +24,10 @@ from orchestrator.errors import StoreError
 Status = Literal["finished", "failed", "stopped"]
 """finished: trained and tested; failed: see ``reason``; stopped: ended early by a scheduler."""
 
+Failure = Literal["error", "nan", "memory", "timeout", "lost"]
+"""error: an exception; nan: a loss or score is not a number; memory: none left; timeout: it took
+longer than it may; lost: its process died without a word."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
@@ -70,6 +74,8 @@ class Record:
     """The epoch whose weights were kept."""
     reason: str | None = None
     """Why it is not finished, one sentence."""
+    failure: Failure | None = None
+    """Of a failed run: the kind of failure."""
     traceback: str | None = None
     num_parameters: int = 0
     seconds: float = 0.0

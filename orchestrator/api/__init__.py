@@ -27,6 +27,7 @@ from orchestrator.api.results import (
     ModelDescription,
     SweepResult,
 )
+from orchestrator.api.resuming import resume
 from orchestrator.api.studies import ablate, sweep
 from orchestrator.api.training import train
 from orchestrator.encoding import Encoded
@@ -48,6 +49,7 @@ __all__ = [
     "make_planted",
     "models",
     "plot",
+    "resume",
     "spaces",
     "sweep",
     "train",

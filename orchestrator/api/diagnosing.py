@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from orchestrator.api.command import Command
 from orchestrator.api.evidence import draw_diagnosis
 from orchestrator.api.results import RESULTS, DiagnosisResult
 from orchestrator.api.tracked import Way, tracked
@@ -37,6 +38,8 @@ def diagnose(
     executor: Executor = "ray",
     address: str | None = None,
     device: str = "auto",
+    trial_time: float | None = None,
+    stop_after: int = 5,
     results: Path = RESULTS,
     data_dir: Path | None = None,
     tracking_uri: str | None = None,
@@ -66,6 +69,8 @@ def diagnose(
         executor: ``ray`` or ``local``.
         address: a Ray cluster to join.
         device: ``auto``, ``cpu``, ``cuda``.
+        trial_time: seconds that a run may take; one that takes longer fails.
+        stop_after: failures of one kind in a row that stop it all; 0 never does.
         results: folder of runs, sweeps and the default store.
         data_dir: folder of data sets.
         tracking_uri: an MLflow store.
@@ -76,6 +81,7 @@ def diagnose(
         OrchError: anything a user can mend, before the first run starts; a view that is named and
             that the model cannot have is refused.
     """
+    command = Command("diagnose", locals())
     way = Way(
         num_workers=num_workers,
         num_threads=num_threads,
@@ -83,11 +89,14 @@ def diagnose(
         executor=executor,
         address=address,
         device=device,
+        trial_time=trial_time,
+        stop_after=stop_after,
         results=results,
         data_dir=data_dir,
         tracking_uri=tracking_uri,
         listener=listener,
         on_problem=on_problem,
+        command=command,
     )
     wish = Wish(
         views=views, against=against, num_seeds=num_seeds, overrides=overrides or {}, name=name

@@ -35,6 +35,8 @@ class SweepResult:
     """The table as the command line prints it."""
     num_reused: int
     """Runs that were done before and not run again."""
+    stop_reason: str | None
+    """Why runs were left out; None where all were tried."""
     figures: tuple[Path, ...]
     tracking_uri: str
 

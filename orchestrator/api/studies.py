@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from orchestrator.api.command import Command
 from orchestrator.api.drawing import BOUND, checked_bound, draw_ablation, draw_sweep
 from orchestrator.api.results import RESULTS, AblationResult, SweepResult
 from orchestrator.api.tracked import Way, tracked
@@ -37,6 +38,8 @@ def sweep(
     executor: Executor = "ray",
     address: str | None = None,
     device: str = "auto",
+    trial_time: float | None = None,
+    stop_after: int = 5,
     results: Path = RESULTS,
     data_dir: Path | None = None,
     tracking_uri: str | None = None,
@@ -62,6 +65,8 @@ def sweep(
         executor: ``ray``, or ``local`` for one run after the other in this process.
         address: a Ray cluster to join.
         device: ``auto``, ``cpu``, ``cuda``.
+        trial_time: seconds that a run may take; one that takes longer fails.
+        stop_after: failures of one kind in a row that stop it all; 0 never does.
         results: folder of runs, sweeps and the default store.
         data_dir: folder of data sets.
         tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
@@ -71,6 +76,7 @@ def sweep(
     Raises:
         OrchError: anything a user can mend, before the first run starts.
     """
+    command = Command("sweep", locals())
     way = Way(
         num_workers=num_workers,
         num_threads=num_threads,
@@ -78,11 +84,14 @@ def sweep(
         executor=executor,
         address=address,
         device=device,
+        trial_time=trial_time,
+        stop_after=stop_after,
         results=results,
         data_dir=data_dir,
         tracking_uri=tracking_uri,
         listener=listener,
         on_problem=on_problem,
+        command=command,
     )
     base = base_trial(model, dataset)
     declared = find_space(model, space)
@@ -122,6 +131,8 @@ def ablate(
     executor: Executor = "ray",
     address: str | None = None,
     device: str = "auto",
+    trial_time: float | None = None,
+    stop_after: int = 5,
     results: Path = RESULTS,
     data_dir: Path | None = None,
     tracking_uri: str | None = None,
@@ -153,6 +164,8 @@ def ablate(
         executor: ``ray`` or ``local``.
         address: a Ray cluster to join.
         device: ``auto``, ``cpu``, ``cuda``.
+        trial_time: seconds that a run may take; one that takes longer fails.
+        stop_after: failures of one kind in a row that stop it all; 0 never does.
         results: folder of runs, sweeps and the default store.
         data_dir: folder of data sets.
         tracking_uri: an MLflow store.
@@ -163,6 +176,7 @@ def ablate(
         OrchError: anything a user can mend, before the first run starts; a variant that changes
             nothing is refused.
     """
+    command = Command("ablate", locals())
     way = Way(
         num_workers=num_workers,
         num_threads=num_threads,
@@ -170,11 +184,14 @@ def ablate(
         executor=executor,
         address=address,
         device=device,
+        trial_time=trial_time,
+        stop_after=stop_after,
         results=results,
         data_dir=data_dir,
         tracking_uri=tracking_uri,
         listener=listener,
         on_problem=on_problem,
+        command=command,
     )
     question = Question(
         variants=variants,

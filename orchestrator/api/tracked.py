@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
+from orchestrator.api.command import Command
 from orchestrator.data import data_folder
-from orchestrator.errors import StoreError
+from orchestrator.errors import ConfigError, StoreError
 from orchestrator.sweep.events import Listener, Silent
 from orchestrator.sweep.options import Executor, Options
-from orchestrator.sweep.prepare import at_least_one, check_devices
+from orchestrator.sweep.prepare import at_least, at_least_one, check_devices
 from orchestrator.sweep.run import StudyOutcome, open_executor
 from orchestrator.sweep.study import Planned, claim
 from orchestrator.tracking.runs import SweepInfo
@@ -40,6 +41,10 @@ class Way:
     tracking_uri: str | None
     listener: Listener | None
     on_problem: Callable[[str], None] | None
+    command: Command
+    """What began it; kept, so that it can be typed again by name alone."""
+    trial_time: float | None = None
+    stop_after: int = 5
 
     def options(self, name: str = "unnamed") -> Options:
         """The same, checked, for one of this name.
@@ -57,10 +62,22 @@ class Way:
             gpus=_gpus_per_run(self.num_gpus, self.num_workers, self.device),
             device=self.device,
             address=self.address,
+            limit=self._limit(),
+            stop_after=at_least("--stop-after", self.stop_after, 0),
         )
         if self.address is None:
             check_devices(options)
         return options
+
+    def _limit(self) -> float | None:
+        if self.trial_time is None:
+            return None
+        if self.executor == "local":
+            raise ConfigError(
+                "--trial-time cannot be used with --executor local: a run that hangs there is this "
+                "process. Leave one of them out."
+            )
+        return at_least("--trial-time", self.trial_time, 1)
 
     def hears(self) -> Listener:
         """Who is told of progress."""
@@ -103,13 +120,14 @@ def tracked(
     uri = tracking_uri(way.tracking_uri, options.results)
     tracker = Tracker(uri, options.results, on_problem=way.problem)
     claim(plan, options.folder)
+    way.command.keep(options.folder, plan.name)
     with tracker.open_sweep(info) as sink:
         with open_executor(way.executor) as execute:
             outcome = work(sink=sink, options=options, execute=execute, listener=way.hears())
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
         sink.finish_sweep(
-            "failed" if outcome.failed else "finished",
-            summary_markdown=drawn.markdown,
+            "failed" if outcome.failed or outcome.stop_reason else "finished",
+            summary_markdown="\n\n".join(filter(None, [outcome.stop_reason, drawn.markdown])),
             artifacts=drawn.files,
         )
     return {
@@ -118,6 +136,7 @@ def tracked(
         "table": drawn.table,
         "text": drawn.text,
         "num_reused": outcome.num_reused,
+        "stop_reason": outcome.stop_reason,
         "figures": drawn.files,
         "tracking_uri": uri,
     }

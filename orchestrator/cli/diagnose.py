@@ -42,6 +42,8 @@ def diagnose(
     executor: options.Executor = "ray",
     ray_address: options.RayAddress = None,
     device: options.Device = "auto",
+    trial_time: options.TrialTime = None,
+    stop_after: options.StopAfter = 5,
     results: options.Results = Path("results"),
     data_dir: options.DataDir = None,
     tracking_uri: options.TrackingUri = None,

@@ -49,6 +49,20 @@ def _declared(model: str | None) -> dict[str, Any]:
     return tomllib.loads(file.read_text()) if file.exists() else {}
 
 
+def duration(text: str) -> float:
+    """Seconds of a duration such as ``90s``, ``30m``, ``1.5h``, or of a plain number of seconds."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
+    try:
+        return float(number) * _SECONDS[unit]
+    except ValueError:
+        raise typer.BadParameter(
+            f"`{text}` is no duration. Write for example 90s, 30m or 2h."
+        ) from None
+
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
 Model = Annotated[
     str,
     typer.Argument(
@@ -96,6 +110,19 @@ RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", help="A Ray cluster to join; by default Ray starts here."),
 ]
+TrialTime = Annotated[
+    float | None,
+    typer.Option(
+        "--trial-time",
+        metavar="DURATION",
+        parser=duration,
+        help="Longest time of a run, such as 90s, 30m, 2h; one that takes longer is ended.",
+    ),
+]
+StopAfter = Annotated[
+    int,
+    typer.Option("--stop-after", help="Like failures in a row that stop everything; 0: none do."),
+]
 
 API_NAMES = {
     "seeds": "num_seeds",
@@ -116,6 +143,8 @@ def for_api(given: dict[str, Any]) -> dict[str, Any]:
         ConfigError: an assignment is not KEY=VALUE.
     """
     values = {API_NAMES.get(name, name): value for name, value in given.items()}
+    if "max_epochs" not in values:
+        return values
     max_epochs = values.pop("max_epochs")
     return {**values, "overrides": overrides(values["overrides"], max_epochs)}
 

@@ -17,6 +17,7 @@ from rich.progress import (
 
 from orchestrator.config import MONITOR
 from orchestrator.results import Epoch, Record
+from orchestrator.sweep.failures import described
 from orchestrator.sweep.study import Run
 
 CHECK_SECONDS = 5.0
@@ -90,6 +91,13 @@ class SweepProgress:
         self._running[run.run_id] = epoch.step
         self._refresh()
 
+    def repeated(self, run: Run, record: Record) -> None:
+        """Say why a run will be run once more."""
+        self._running.pop(run.run_id, None)
+        line = f"{run.name}: {described(record)}. It will be run once more."
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._refresh()
+
     def finished(self, run: Run, record: Record) -> None:
         """One line per run that ended."""
         self._running.pop(run.run_id, None)
@@ -111,7 +119,7 @@ class SweepProgress:
 def describe(record: Record) -> str:
     """A record in a few words."""
     if record.status != "finished":
-        return f"{record.status.upper()}: {record.reason}"
+        return f"{record.status.upper()}: {described(record)}"
     return (
         f"val NDCG@10 {record.metrics[MONITOR]:.4f} at epoch {record.best_step} "
         f"of {len(record.epochs)}, {record.seconds:.1f} s"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(sweep)
+    app.command()(resume)
     app.command()(train)
 
 
@@ -42,6 +43,8 @@ def sweep(
     executor: options.Executor = "ray",
     ray_address: options.RayAddress = None,
     device: options.Device = "auto",
+    trial_time: options.TrialTime = None,
+    stop_after: options.StopAfter = 5,
     results: options.Results = Path("results"),
     data_dir: options.DataDir = None,
     tracking_uri: options.TrackingUri = None,
@@ -57,6 +60,35 @@ def sweep(
     from orchestrator import api
 
     run_tracked(api.sweep, given)
+
+
+def resume(
+    sweep: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name of a sweep, an ablation or a diagnosis.")
+    ],
+    workers: Annotated[int | None, typer.Option(help="Runs at once; as before.")] = None,
+    executor: Annotated[
+        Literal["ray", "local"] | None, typer.Option(help="Ray Tune or this process; as before.")
+    ] = None,
+    ray_address: options.RayAddress = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda; as before.")] = None,
+    trial_time: options.TrialTime = None,
+    stop_after: Annotated[int | None, typer.Option(help="As before.")] = None,
+    results: options.Results = Path("results"),
+    data_dir: options.DataDir = None,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Go on with a sweep, an ablation or a diagnosis by its name.
+
+    What is done is kept, what was cut goes on from its last epoch. Options that are left out are
+    those of the first call, which can also be typed again.
+
+    Example: orch resume tame-heads-planted-1a2b3c4d
+    """
+    given = options.for_api({"name": sweep, **{k: v for k, v in locals().items() if k != "sweep"}})
+    from orchestrator import api
+
+    run_tracked(api.resume, given)
 
 
 def train(

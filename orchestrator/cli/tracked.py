@@ -43,14 +43,19 @@ def _show(result: "SweepResult", results: Path) -> None:
     for path in result.figures:
         typer.echo(f"{path.suffix[1:].upper()}: {short(path)}")
     typer.echo(f"MLflow: {result.tracking_uri}; browse it with `orch ui --results {results}`.")
+    if result.stop_reason:
+        typer.echo(f"orch: stopped: {result.stop_reason}", err=True)
     if result.failed:
+        from orchestrator.sweep.failures import described
+
         for record in result.failed:
-            typer.echo(f"orch: run {record.run_id} failed: {record.reason}", err=True)
+            typer.echo(f"orch: run {record.run_id} failed: {described(record)}", err=True)
         typer.echo(
             f"orch: {len(result.failed)} of {len(result.records)} runs failed. "
             "Type the same command again to run those again.",
             err=True,
         )
+    if result.failed or result.stop_reason:
         raise typer.Exit(EXIT_FAILED_RUNS)
 
 

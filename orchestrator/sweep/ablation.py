@@ -8,7 +8,7 @@ from orchestrator.results import code_digest
 from orchestrator.sweep.events import Listener, Sink
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.retune import Search, best
-from orchestrator.sweep.run import Execute, StudyOutcome, run_study
+from orchestrator.sweep.run import Execute, StudyOutcome, joined, run_study
 from orchestrator.sweep.study import ListedStudy, Run, SpaceStudy, Study, Trial
 from orchestrator.tracking.runs import BASE, VariantInfo
 
@@ -116,9 +116,11 @@ def run_ablation(
     Raises:
         StoreError: the results folder or Ray cannot be used.
     """
-    outcomes = []
+    outcomes: list[StudyOutcome] = []
 
     def run(phase: str, study: Study, *folder: str) -> StudyOutcome:
+        if any(outcome.stop_reason for outcome in outcomes):
+            return StudyOutcome(ended=(), num_reused=0)
         listener.phase(phase)
         place = replace(options, folder=options.folder.joinpath(*folder))
         outcome = run_study(study, sink=sink, options=place, execute=execute, listener=listener)
@@ -132,7 +134,4 @@ def run_ablation(
     }
     if chosen:
         run("retuned", ablation.retuned(chosen), "retuned")
-    return StudyOutcome(
-        ended=tuple(pair for outcome in outcomes for pair in outcome.ended),
-        num_reused=sum(outcome.num_reused for outcome in outcomes),
-    )
+    return joined(outcomes)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from orchestrator.config import flatten
-from orchestrator.results import Epoch, Record
+from orchestrator.results import Epoch, Failure, Record
+from orchestrator.sweep.failures import Breaker
 from orchestrator.sweep.study import Run
 from orchestrator.tracking.runs import RunInfo
 
@@ -24,6 +25,9 @@ class Listener(Protocol):
 
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """A run finished an epoch."""
+
+    def repeated(self, run: Run, record: Record) -> None:
+        """A run failed as it would not have to, and will be run once more."""
 
     def finished(self, run: Run, record: Record) -> None:
         """A run ended, well or not."""
@@ -58,6 +62,9 @@ class Silent:
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """Ignore it."""
 
+    def repeated(self, run: Run, record: Record) -> None:
+        """Ignore it."""
+
     def finished(self, run: Run, record: Record) -> None:
         """Ignore it."""
 
@@ -67,15 +74,21 @@ class Events:
     """Passes on what executors report, in the driver.
 
     A sampler may propose a point again: a run that finished is not told again, one that did not is
-    opened again.
+    opened again. A run that failed as it would not have to is kept back, to be run once more.
     """
 
     sink: Sink
     listener: Listener
+    breaker: Breaker = field(default_factory=lambda: Breaker(0))
+    again: tuple[Failure, ...] = ()
+    """Kinds of failures after which a run is run once more."""
     ended: dict[str, tuple[Run, Record]] = field(default_factory=dict)
     """By key: the runs that ended."""
     _open: dict[str, Run] = field(default_factory=dict)
     _epochs: dict[str, list[Epoch]] = field(default_factory=dict)
+    _kept: dict[str, tuple[Run, Record]] = field(default_factory=dict)
+    _repeated: set[str] = field(default_factory=set)
+    _stop_reason: str | None = None
 
     @property
     def records(self) -> dict[str, Record]:
@@ -95,15 +108,50 @@ class Events:
         is_news = before is None or before.status != record.status == "finished"
         if not (is_news or run.key in self._open):
             return
+        self.breaker.hear(record)
+        if self._is_kept(run, record):
+            return
         self._start(run)
         del self._open[run.key]
         self.ended[run.key] = (run, record)
         self.sink.finish_run(run.key, record)
         self.listener.finished(run, record)
 
+    @property
+    def stop_reason(self) -> str | None:
+        """Why no more runs are to be started; None while the study may go on."""
+        return self._stop_reason or self.breaker.reason
+
+    def stop(self, reason: str) -> None:
+        """Start no more runs."""
+        self._stop_reason = reason
+
+    def take(self, kind: Failure) -> list[Run]:
+        """The runs kept back that failed in this way; they are to be run now."""
+        found = [run for run, record in self._kept.values() if record.failure == kind]
+        for run in found:
+            del self._kept[run.key]
+            self._epochs[run.key] = []
+        return found
+
+    def let_go(self) -> None:
+        """Tell of the runs kept back as they are: they will not be run again."""
+        for run, record in list(self._kept.values()):
+            del self._kept[run.key]
+            self.finished(run, record)
+
     def epochs(self, run: Run) -> tuple[Epoch, ...]:
         """Epochs told of a run so far."""
         return tuple(self._epochs.get(run.key, ()))
+
+    def _is_kept(self, run: Run, record: Record) -> bool:
+        """Whether the run will be run once more."""
+        if record.failure not in self.again or run.key in self._repeated:
+            return False
+        self._repeated.add(run.key)
+        self._kept[run.key] = (run, record)
+        self.listener.repeated(run, record)
+        return True
 
     def _start(self, run: Run) -> None:
         if run.key in self._open:

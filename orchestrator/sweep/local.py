@@ -9,10 +9,12 @@ from orchestrator.sweep.study import Point, Run, SpaceStudy, Study
 
 
 def execute(study: Study, todo: list[Run], events: Events, options: Options) -> None:
-    """Run what is to be done: the listed runs, or as many sampled points as the study has left."""
-    if study.sampled:
+    """Run the listed runs; where none are listed, as many points as a sampled study has left."""
+    if study.sampled and not todo:
         _sample(study.sampled, events, options)
     for run in todo:
+        if events.stop_reason:
+            return
         _one(run, events, options)
 
 
@@ -21,6 +23,8 @@ def _sample(study: SpaceStudy, events: Events, options: Options) -> None:
 
     sampler = open_study(options.journal, study.name, seed=study.base.seed)
     for _ in range(study.num_trials - num_told(sampler)):
+        if events.stop_reason:
+            return
         trial = sampler.ask()
         tell(sampler, trial, _point(study, suggest(trial, study.space), events, options))
 

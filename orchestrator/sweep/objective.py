@@ -12,7 +12,9 @@ from filelock import FileLock
 from orchestrator.config import TrialConfig
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.errors import OrchError, StoreError
-from orchestrator.results import Record, provenance, read_record, run_id, write_json
+from orchestrator.results import Failure, Record, provenance, read_record, run_id, write_json
+from orchestrator.sweep.failures import kind_of
+from orchestrator.sweep.limits import time_limit
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.loop import Finished, OnEpoch, train
 
@@ -28,6 +30,8 @@ RANKS = "ranks.parquet"
 """Beside a finished record: the rank of each user's validation and test target."""
 TRACE = "trace.parquet"
 """Beside the record of a run that traced its gradients: a row per recorded step."""
+TIMEOUT = "timeout.txt"
+"""Of a run that took longer than it may: where it was."""
 
 
 @lru_cache(maxsize=4)
@@ -57,11 +61,13 @@ def train_recorded(
     results: Path,
     device: str = "auto",
     on_epoch: OnEpoch | None = None,
+    limit: float | None = None,
 ) -> Record:
     """Train and keep the record, or take the record of the same run if it is done.
 
     A run that was cut goes on from its last finished epoch. Two processes never train the same
-    run at once: the second waits, then takes the first one's record.
+    run at once: the second waits, then takes the first one's record. A run that takes longer than
+    ``limit`` seconds (the wait not counted) ends this process.
 
     Raises:
         OrchError: as :func:`orchestrator.training.loop.train`.
@@ -71,16 +77,17 @@ def train_recorded(
     with _held(folder):
         record = finished_record(results, run)
         if record is None:
-            record = train(
-                config,
-                dataset,
-                folder=folder / CHECKPOINTS,
-                device=device,
-                on_epoch=on_epoch,
-                ranks_to=folder / RANKS,
-                trace_to=folder / TRACE,
-                find_finished=partial(_finished, results, dataset.data_hash),
-            )
+            with time_limit(folder / TIMEOUT, limit):
+                record = train(
+                    config,
+                    dataset,
+                    folder=folder / CHECKPOINTS,
+                    device=device,
+                    on_epoch=on_epoch,
+                    ranks_to=folder / RANKS,
+                    trace_to=folder / TRACE,
+                    find_finished=partial(_finished, results, dataset.data_hash),
+                )
             write_json(folder / "record.json", record.to_json())
         _keep_best(folder, record)
         return record
@@ -119,23 +126,37 @@ def run_trial(
     results: Path,
     device: str = "auto",
     on_epoch: OnEpoch | None = None,
+    limit: float | None = None,
 ) -> Record:
     """As :func:`train_recorded`, but an exception becomes a record with status ``failed``.
 
-    The record has the reason and the traceback. Only what is no failure of the trial (an
-    interrupt) leaves this function.
+    The record has the kind of failure, the reason and the traceback. Only what is no failure of
+    the trial (an interrupt) leaves this function.
     """
     try:
-        return train_recorded(config, dataset, results=results, device=device, on_epoch=on_epoch)
+        return train_recorded(
+            config, dataset, results=results, device=device, on_epoch=on_epoch, limit=limit
+        )
     except Exception as error:  # noqa: BLE001 - every failure is a record with its reason
-        trace = traceback.format_exc()
-        record = failure(config, dataset.data_hash, reason=_reason(error), trace=trace)
-    with suppress(StoreError):  # a full disk is told by the reason already
-        write_json(run_folder(results, record.run_id) / "record.json", record.to_json())
+        record = failure(
+            config,
+            dataset.data_hash,
+            kind=kind_of(error),
+            reason=_reason(error),
+            trace=traceback.format_exc(),
+        )
+    keep_failure(results, record)
     return record
 
 
-def failure(config: TrialConfig, data: str, *, reason: str, trace: str | None = None) -> Record:
+def failure(
+    config: TrialConfig,
+    data: str,
+    *,
+    reason: str,
+    kind: Failure = "error",
+    trace: str | None = None,
+) -> Record:
     """The record of a run that did not finish."""
     return Record(
         run_id=run_id(config, data),
@@ -143,8 +164,15 @@ def failure(config: TrialConfig, data: str, *, reason: str, trace: str | None = 
         config=config.to_json(),
         provenance=provenance(data=data, device="unknown"),
         reason=reason,
+        failure=kind,
         traceback=trace,
     )
+
+
+def keep_failure(results: Path, record: Record) -> None:
+    """Write the record of a run that did not finish beside its checkpoints, if that can be."""
+    with suppress(StoreError):  # a full disk is told by the reason already
+        write_json(run_folder(results, record.run_id) / "record.json", record.to_json())
 
 
 def _reason(error: Exception) -> str:

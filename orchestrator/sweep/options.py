@@ -1,6 +1,6 @@
 """How a study is run, as opposed to what it is: none of this changes a result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,14 @@ class Options:
     device: str = "auto"
     address: str | None = None
     """A Ray cluster to join; None starts Ray on this machine."""
+    limit: float | None = None
+    """Seconds that a run may take; None is no limit."""
+    stop_after: int = 5
+    """Failures of one kind and reason in a row that stop the study; 0 never stops it."""
+
+    def alone(self) -> "Options":
+        """The same for runs that need a device for themselves."""
+        return replace(self, workers=1, gpus=max(self.gpus, 1.0) if self.gpus else 0.0)
 
     @property
     def journal(self) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,6 +13,8 @@ from orchestrator.sweep.options import Options
 from orchestrator.sweep.space import NAME_LETTERS, Space, check
 from orchestrator.sweep.study import Scheduler, SpaceStudy, default_name
 from orchestrator.training.loop import build_model, pick_device
+
+Number = TypeVar("Number", int, float)
 
 
 def prepare(
@@ -84,8 +86,17 @@ def at_least_one(option: str, value: int) -> int:
     Raises:
         ConfigError: it is below 1.
     """
-    if value < 1:
-        raise ConfigError(f"{option} cannot be {value}: it must be at least 1.")
+    return at_least(option, value, 1)
+
+
+def at_least(option: str, value: Number, least: int) -> Number:
+    """A number from the command line.
+
+    Raises:
+        ConfigError: it is below the least, or none.
+    """
+    if not value >= least:
+        raise ConfigError(f"{option} cannot be {value:g}: it must be at least {least}.")
     return value
 
 

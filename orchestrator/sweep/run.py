@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from orchestrator.results import Record, first_stage_id
 from orchestrator.sweep.events import Events, Listener, Sink
+from orchestrator.sweep.failures import AGAIN, Breaker
 from orchestrator.sweep.objective import finished_record
 from orchestrator.sweep.options import Executor, Options
 from orchestrator.sweep.study import Run, SpaceStudy, Study, Trial
 
 Execute = Callable[[Study, list[Run], Events, Options], None]
-"""Runs what is to be done: the listed runs, or as many sampled points as the study has left."""
+"""Runs the listed runs; where none are listed, as many sampled points as the study has left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class StudyOutcome:
     """The runs that ended, now or before."""
     num_reused: int
     """Runs that were done before and not run again."""
+    stop_reason: str | None = None
+    """Why runs were left out; None where the study came to its end."""
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -32,6 +35,15 @@ class StudyOutcome:
     def failed(self) -> tuple[Record, ...]:
         """Records of runs that failed."""
         return tuple(record for record in self.records if record.status == "failed")
+
+
+def joined(outcomes: list[StudyOutcome]) -> StudyOutcome:
+    """What became of several studies' runs."""
+    return StudyOutcome(
+        ended=tuple(pair for outcome in outcomes for pair in outcome.ended),
+        num_reused=sum(outcome.num_reused for outcome in outcomes),
+        stop_reason=next((o.stop_reason for o in outcomes if o.stop_reason), None),
+    )
 
 
 @dataclass
@@ -78,17 +90,47 @@ def run_study(
     Raises:
         StoreError: the results folder or Ray cannot be used.
     """
-    events = Events(sink, listener)
+    events = Events(sink, listener, Breaker(options.stop_after))
     known, num_left = (study.listed(), 0) if not study.sampled else _told(study.sampled, options)
     found = _sort(study, known, options)
     num_runs = len(found.todo) + len(found.done) + len(found.twins) + num_left
     listener.planned(num_runs, len(found.done), study.notes)
     for run, record in found.done.values():
         events.finished(run, record)
-    execute(study, found.todo, events, options)
+    if found.todo or num_left:
+        execute(study, found.todo, events, options)
+    _repeat(study, events, options, execute)
     for run in found.twins:
-        events.finished(run, events.records[run.run_id])
-    return StudyOutcome(ended=tuple(events.ended.values()), num_reused=len(found.done))
+        if run.run_id in events.records:
+            events.finished(run, events.records[run.run_id])
+    return StudyOutcome(
+        ended=tuple(events.ended.values()),
+        num_reused=len(found.done),
+        stop_reason=events.stop_reason,
+    )
+
+
+def _repeat(study: Study, events: Events, options: Options, execute: Execute) -> None:
+    """Run once more what failed as it would not have to; alone, what was out of memory."""
+    for kind in AGAIN:
+        runs = events.take(kind)
+        if runs and not events.stop_reason:
+            execute(study, runs, events, options.alone() if kind == "memory" else options)
+            if study.sampled:
+                _learn(study.sampled, runs, events, options)
+    events.let_go()
+
+
+def _learn(study: SpaceStudy, runs: list[Run], events: Events, options: Options) -> None:
+    """Tell the sampler's history of points that finished at the second try."""
+    from orchestrator.sweep.local import outcome
+    from orchestrator.sweep.sampling import learn, open_study
+
+    history = open_study(options.journal, study.name, seed=study.base.seed)
+    points = {tuple(sorted(study.point(run).items())) for run in runs}
+    for point in map(dict, points):
+        records = [events.records.get(run.run_id) for run in study.runs(point)]
+        learn(history, study.space, point, outcome([record for record in records if record]))
 
 
 def _told(study: SpaceStudy, options: Options) -> tuple[tuple[Trial, ...], int]:

@@ -68,6 +68,16 @@ def _suggest(trial: Any, space: Space, key: str) -> Any:  # noqa: ANN401
     return trial.suggest_float(key, factor.low, factor.high, log=factor.log)
 
 
+def learn(
+    study: optuna.Study, space: Space, point: Mapping[str, Any], outcome: Mapping[str, Any]
+) -> None:
+    """Add a point that was run without being asked for, and what became of it."""
+    study.enqueue_trial(dict(point))
+    trial = study.ask()
+    suggest(trial, space)
+    tell(study, trial, outcome)
+
+
 def tell(study: optuna.Study, trial: Trial, outcome: Mapping[str, Any] | None) -> None:
     """Tell what became of a trial.
 

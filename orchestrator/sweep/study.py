@@ -158,6 +158,10 @@ class SpaceStudy(Study):
             phase="search",
         )
 
+    def point(self, run: Run) -> Point:
+        """The point that a run is of."""
+        return {key: value for key, value in run.changed.items() if key in self.space.factors}
+
     def runs(self, point: Point) -> tuple[Run, ...]:
         """The runs of one point, one per seed."""
         return self.runs_of(self.trial(point))

@@ -176,6 +176,7 @@ def record_tags(record: Record) -> dict[str, str]:
     return {
         "orch.status": record.status,
         "orch.reason": cut(record.reason or "", TAG_LENGTH),
+        "orch.failure": record.failure or "",
         "orch.code": source.code,
         "orch.commit": source.commit,
         "orch.device": source.device,

@@ -15,8 +15,10 @@ from ray import tune
 from orchestrator.config import MONITOR
 from orchestrator.errors import StoreError
 from orchestrator.sweep.events import Events
+from orchestrator.sweep.failures import AGAIN
 from orchestrator.sweep.options import Options
-from orchestrator.sweep.ray.report import Report
+from orchestrator.sweep.ray.guard import Guard, RayLostError
+from orchestrator.sweep.ray.report import Report, Stop
 from orchestrator.sweep.ray.search import Sampler, scheduler
 from orchestrator.sweep.ray.worker import Context, work
 from orchestrator.sweep.study import Run, Study
@@ -40,7 +42,7 @@ class RaySession:
     """Ray, from its first use to the end of the ``with`` block."""
 
     def __init__(self) -> None:
-        self._is_started = False
+        self._guard: Guard | None = None
 
     def __enter__(self) -> "RaySession":
         return self
@@ -51,23 +53,26 @@ class RaySession:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._is_started:
+        if self._guard is not None:
             ray.shutdown()
 
     def execute(self, study: Study, todo: list[Run], events: Events, options: Options) -> None:
-        """Run what is to be done: the listed runs, or as many points as a sampled study has left.
+        """Run the listed runs; where none are listed, as many points as a sampled study has left.
 
         Raises:
             StoreError: Ray cannot be started or reached.
         """
         os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
-        sampler = Sampler(study.sampled, options) if study.sampled else None
-        if not (sampler.num_left if sampler else todo):
-            return
-        if not self._is_started:
+        events.again = AGAIN
+        sampler = Sampler(study.sampled, options) if study.sampled and not todo else None
+        if self._guard is None:
             _start(options)
-            self._is_started = True
-        _tuner(study, todo, events, options, sampler).fit()
+            self._guard = Guard()
+        try:
+            with self._guard.watching():
+                _tuner(study, todo, events, options, sampler).fit()
+        except RayLostError:
+            events.stop("Ray's processes died (killed?). Type the same command again to go on.")
 
 
 def _start(options: Options) -> None:
@@ -127,6 +132,7 @@ def _tuner(
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
+            stop=Stop(events),
             name=f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(options.folder),
             callbacks=[Report(context, events)],

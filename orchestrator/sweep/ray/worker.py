@@ -72,7 +72,12 @@ def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None)
         )
         return failure(run.config, dataset.data_hash, reason=reason)
     return run_trial(
-        run.config, dataset, results=options.results, device=options.device, on_epoch=on_epoch
+        run.config,
+        dataset,
+        results=options.results,
+        device=options.device,
+        on_epoch=on_epoch,
+        limit=options.limit,
     )
 
 

@@ -138,6 +138,9 @@ class Heard:
     def epoch(self, run, epoch):
         self.events.append(("epoch", run.name, epoch.step))
 
+    def repeated(self, run, record):
+        self.events.append(("repeated", run.name, record.failure))
+
     def finished(self, run, record):
         self.events.append(("finished", run.name, record.status))
 
