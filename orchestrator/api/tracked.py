@@ -1,13 +1,15 @@
 """How sweeps, ablations and diagnoses are run, recorded and drawn alike."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 
 from orchestrator.api.command import Command
 from orchestrator.data import data_folder
@@ -120,8 +122,8 @@ def tracked(
     uri = tracking_uri(way.tracking_uri, options.results)
     tracker = Tracker(uri, options.results, on_problem=way.problem)
     claim(plan, options.folder)
-    way.command.keep(options.folder, plan.name)
-    with tracker.open_sweep(info) as sink:
+    with only_one(options.folder), tracker.open_sweep(info) as sink:
+        way.command.keep(options.folder, plan.name)
         with open_executor(way.executor) as execute:
             outcome = work(sink=sink, options=options, execute=execute, listener=way.hears())
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
@@ -140,6 +142,23 @@ def tracked(
         "figures": drawn.files,
         "tracking_uri": uri,
     }
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Let one process at a time run what has this folder.
+
+    Raises:
+        StoreError: another one does.
+    """
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise StoreError(
+            f"{folder.name}: is running in another process. Wait for its end, or choose another "
+            "--name."
+        ) from None
 
 
 def _runs(tracker: "Tracker", name: str, outcome: StudyOutcome) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
+from orchestrator.sweep.journal import mend
 from orchestrator.sweep.space import Choice, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -27,6 +28,7 @@ def open_study(path: Path, name: str, *, seed: int) -> optuna.Study:
     the first points would come again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    mend(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(

@@ -3,7 +3,10 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
+import sqlite3
+import subprocess
 import time
 
 import psutil
@@ -93,8 +96,12 @@ def mlflow_runs(results):
 
 
 def num_epochs(results):
-    """Epochs that have left a checkpoint, of all runs."""
-    return sum(1 for _ in results.glob("runs/*/checkpoints/epoch-*/progress.json"))
+    """Epochs that the runs in training have done, all together."""
+    latest = {}
+    for path in results.glob("runs/*/checkpoints/epoch-*"):
+        run = path.parents[1].name
+        latest[run] = max(latest.get(run, 0), int(path.name.removeprefix("epoch-")))
+    return sum(latest.values())
 
 
 class Sweep:
@@ -140,7 +147,7 @@ class Sweep:
 
     def _wait_for_training(self):
         began, until = num_epochs(self._results), time.monotonic() + PATIENCE
-        while num_epochs(self._results) <= began and self.process.poll() is None:
+        while num_epochs(self._results) == began and self.process.poll() is None:
             assert time.monotonic() < until, "waited in vain for an epoch"
             time.sleep(0.1)
 
@@ -163,8 +170,99 @@ def test_kills_at_random_moments_change_nothing(start, store, small, tmp_path):
     }
     quiet = start(*WORDS, *small, "--results", "quiet")
     assert end(quiet) == 0
-    undisturbed = finished(tmp_path / "quiet")
+    compare(store, tmp_path / "quiet")
+
+
+def compare(results, other):
+    done, undisturbed = finished(results), finished(other)
     assert len(undisturbed) == 8
     assert {name: comparable(record) for name, record in done.items()} == {
         name: comparable(record) for name, record in undisturbed.items()
     }
+
+
+LOCAL = (*WORDS, "--executor", "local", "--set", "train.max_epochs=40")
+
+
+def wait_for(what, condition):
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a file system of its own, of 24 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting needs more rights")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_stops_a_sweep_that_goes_on_when_there_is_room(
+    start, small, small_disk, made_store, tmp_path
+):
+    """It says so and ends; what was finished stays, and what was cut goes on."""
+    results = small_disk / "results"
+    results.mkdir()
+    shutil.copy(made_store, results / "mlflow.db")
+    words = (*LOCAL, *small, "--results", str(results))
+    process = start(*words)
+    wait_for("a finished run", lambda: len(finished(results)) > 1)
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb") as file:
+        while True:
+            file.write(bytes(2**12))
+            file.flush()
+    _, err = process.communicate(timeout=PATIENCE)
+    before = finished(results)
+    assert process.returncode in (1, 2), err
+    assert "No space left on device" in err or "disk is full" in err
+    assert "Traceback" not in err
+    filler.unlink()
+    again = start("resume", "mine", "--results", str(results))
+    _, err = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0, err
+    assert {name: finished(results)[name] for name in before} == before
+    assert end(start(*LOCAL, *small, "--results", "quiet")) == 0
+    compare(results, tmp_path / "quiet")
+    assert {run.info.status for run in mlflow_runs(results)} == {"FINISHED"}
+
+
+def test_a_locked_database_stops_no_training_and_is_told_later(start, store, small, tmp_path):
+    process = start(*LOCAL, *small)
+    wait_for("a finished run", lambda: len(finished(store)) > 1)
+    with contextlib.closing(sqlite3.connect(store / "mlflow.db")) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        out, err = process.communicate(timeout=PATIENCE)
+        connection.rollback()
+    assert process.returncode == 0, err
+    assert err.count("Training goes on") == 1, "the user is told once"
+    assert len(finished(store)) == 8
+    assert list((store / "spool").glob("*.json"))
+    again = start("resume", "mine")
+    out, err = again.communicate(timeout=PATIENCE)
+    assert (again.returncode, err) == (0, "")
+    assert out.startswith("8 runs, 8 of them done before and reused.")
+    assert list((store / "spool").glob("*.json")) == []
+    runs = mlflow_runs(store)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(runs) == 9
+
+
+def test_two_sweeps_at_once_share_a_folder_and_their_runs(start, store, small, tmp_path):
+    """Every run is trained once, by whichever comes first, and stands in both."""
+    one = start(*LOCAL, *small)
+    two = start(*[("mine2" if word == "mine" else word) for word in LOCAL], *small)
+    for process in (one, two):
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+    runs = mlflow_runs(store)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(runs) == 2 * 9
+    assert end(start(*LOCAL, *small, "--results", "quiet")) == 0
+    compare(store, tmp_path / "quiet")

@@ -82,3 +82,30 @@ def test_a_sweep_is_drawn_again(orch, store, small, place):
     first = store / "sweeps" / "mine" / "figures"
     for name in names:
         assert (place / "again" / name).read_bytes() == (first / name).read_bytes()
+
+
+def test_a_sweep_is_gone_on_with_by_its_name(orch, store, small, masked):
+    first = orch(*WORDS, *small)
+    again = orch("resume", "mine")
+    assert (again.code, again.err) == (0, "")
+    assert again.out.splitlines()[0] == "4 runs, 4 of them done before and reused."
+    assert aligned(shape(again, store, masked))[1:] == aligned(shape(first, store, masked))[1:]
+
+
+def test_two_processes_never_run_one_sweep(orch, store, small):
+    """The second is told so, and does nothing."""
+    from filelock import FileLock
+
+    orch(*WORDS, *small)
+    with FileLock(store / "sweeps" / "mine" / ".lock"):
+        done = orch("resume", "mine")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "orch: mine: is running in another process. Wait for its end, or choose another --name.\n"
+    )
+
+
+def test_a_duration_that_is_none_is_refused(orch):
+    done = orch(*WORDS, "--trial-time", "soon")
+    assert done.code == 2
+    assert "`soon` is no duration. Write for example 90s, 30m or 2h." in done.err
