@@ -1,5 +1,6 @@
 """MLflow's client and its errors; the only file that imports MLflow, which takes seconds."""
 
+import itertools
 import logging
 import os
 import socket
@@ -128,25 +129,37 @@ def below(client: Any, run: Any) -> list[Any]:  # noqa: ANN401
     return search(client, [run.info.experiment_id], ours)[::-1]
 
 
-def log_metrics(client: Any, identity: str, figures: Iterable[tuple[str, float, int]]) -> None:  # noqa: ANN401
-    """Add figures to a run: name, value and step of each."""
+def log_all(
+    client: Any,  # noqa: ANN401
+    identity: str,
+    *,
+    figures: Iterable[tuple[str, float, int]] = (),
+    tags: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> None:
+    """Add to a run, in as few calls as the store allows: each is a transaction.
+
+    Args:
+        client: MLflow's.
+        identity: the run.
+        figures: name, value and step of each.
+        tags: set, or set anew.
+        params: settings that the run does not have yet: MLflow never changes one.
+    """
     now = int(time.time() * 1000)
-    make = library().entities.Metric
-    for part in parts(figures, _METRICS_PER_CALL):
-        metrics = [make(name, float(value), now, step) for name, value, step in part]
-        client.log_batch(identity, metrics=metrics)
+    make = library().entities
+    metrics = [make.Metric(name, float(value), now, step) for name, value, step in figures]
+    entries = [make.RunTag(key, value) for key, value in (tags or {}).items()]
+    settings = [make.Param(key, value) for key, value in (params or {}).items()]
+    for some, few, others in itertools.zip_longest(
+        parts(metrics, _METRICS_PER_CALL),
+        parts(entries, _ENTRIES_PER_CALL),
+        parts(settings, _ENTRIES_PER_CALL),
+        fillvalue=(),
+    ):
+        client.log_batch(identity, metrics=list(some), tags=list(few), params=list(others))
 
 
 def log_tags(client: Any, identity: str, tags: Mapping[str, str]) -> None:  # noqa: ANN401
     """Set tags of a run."""
-    make = library().entities.RunTag
-    for part in parts(tags.items(), _ENTRIES_PER_CALL):
-        client.log_batch(identity, tags=[make(key, value) for key, value in part])
-
-
-def log_params(client: Any, run: Any, params: Mapping[str, str]) -> None:  # noqa: ANN401
-    """Add the settings that a run does not have yet: MLflow never changes one."""
-    make = library().entities.Param
-    new = [item for item in params.items() if item[0] not in run.data.params]
-    for part in parts(new, _ENTRIES_PER_CALL):
-        client.log_batch(run.info.run_id, params=[make(key, value) for key, value in part])
+    log_all(client, identity, tags=tags)

@@ -8,8 +8,7 @@ from orchestrator.results import Epoch, Record
 from orchestrator.tracking.client import (
     below,
     experiment,
-    log_metrics,
-    log_params,
+    log_all,
     log_tags,
     running_here,
     search,
@@ -83,43 +82,37 @@ class SweepStore:
             else:
                 steps = self._logged_steps(known.info.run_id)
                 self._resume(known, tags)
-            params = {key: param_text(value) for key, value in run.params.items()}
-            log_params(self._client, self._runs[run.key], params)
+            self._add_params(self._runs[run.key], run.params)
             self._supersede(run)
         self._steps[run.key] = steps
 
     def log(self, run: RunInfo, epochs: Sequence[Epoch]) -> None:
         """Add epochs to a run; those it has already are left out."""
-        if run.key not in self._steps:
-            self.start(run)
-        steps = self._steps[run.key]
-        new = [epoch for epoch in epochs if epoch.step not in steps]
         with store_errors(self._uri):
-            figures = [
-                (name, value, epoch.step) for epoch in new for name, value in curve(epoch).items()
-            ]
-            log_metrics(self._client, self._identity(run.key), figures)
-        steps.update(epoch.step for epoch in new)
+            log_all(self._client, self._identity(run), figures=self._new_figures(run, epochs))
+        self._steps[run.key].update(epoch.step for epoch in epochs)
 
     def finish(self, run: RunInfo, record: Record) -> None:
         """Write a run's outcome and end it; creates the run if need be."""
-        self.log(run, record.epochs)
-        identity = self._identity(run.key)
+        identity = self._identity(run)
+        figures = self._new_figures(run, record.epochs)
+        figures += _new_finals(self._runs[run.key], finals(record))
         with store_errors(self._uri):
-            self._log_finals(self._runs[run.key], finals(record))
-            self._tag(identity, record_tags(record))
+            log_all(self._client, identity, figures=figures, tags=record_tags(record))
             self._client.set_terminated(identity, _ENDS[record.status])
             self._client.log_dict(identity, dict(record.config), "config.json")
             self._client.log_dict(identity, record.to_json(), "record.json")
             if record.traceback:
                 self._client.log_text(identity, record.traceback, "traceback.txt")
-            self._runs[run.key] = self._client.get_run(identity)
+            if self._info.has_variants:  # their means are taken of it at the end
+                self._runs[run.key] = self._client.get_run(identity)
+        self._steps[run.key].update(epoch.step for epoch in record.epochs)
 
     def kill(self, key: str, reason: str) -> None:
         """End a run that has no outcome."""
         if key in self._runs:
             with store_errors(self._uri):
-                self._stop(self._identity(key), "killed", reason)
+                self._stop(self._runs[key].info.run_id, "killed", reason)
 
     def end(self, status: SweepStatus, summary: str, artifacts: Sequence[Path]) -> None:
         """End the sweep with its summary, and an ablation's variants with their means."""
@@ -162,15 +155,16 @@ class SweepStore:
         tags = {"mlflow.parentRunId": self._parent.info.run_id, "orch.role": "variant"}
         run = self._client.create_run(self._experiment, tags=tags, run_name=cut(name, NAME_LENGTH))
         self._tag(run.info.run_id, variant_tags(self._info, variant))
-        params = {key: param_text(value) for key, value in variant.changed.items()}
-        log_params(self._client, run, params)
+        self._add_params(run, variant.changed)
         self._stop(run.info.run_id, "killed", "")
         return run
 
     def _end_variants(self) -> None:
         for name, run in self._variants.items():
             own = [found for found in self._runs.values() if _belongs(found, name)]
-            self._log_finals(self._client.get_run(run.info.run_id), variant_means(own))
+            fresh = self._client.get_run(run.info.run_id)
+            figures = _new_finals(fresh, variant_means(own))
+            log_all(self._client, run.info.run_id, figures=figures)
             self._stop(run.info.run_id, *variant_outcome(own))
 
     def _new_run(self, run: RunInfo, tags: Mapping[str, str]) -> Any:  # noqa: ANN401
@@ -198,11 +192,15 @@ class SweepStore:
         self._client.update_run(run.info.run_id, status="RUNNING")
         self._tag(run.info.run_id, {**process_tags(), **tags})
 
-    def _log_finals(self, run: Any, figures: Mapping[str, float]) -> None:  # noqa: ANN401
-        """Figures without a step; those that the run has already are left out."""
-        before = run.data.metrics
-        new = [(name, value, 0) for name, value in figures.items() if before.get(name) != value]
-        log_metrics(self._client, run.info.run_id, new)
+    def _add_params(self, run: Any, settings: Mapping[str, Any]) -> None:  # noqa: ANN401
+        new = {k: param_text(v) for k, v in settings.items() if k not in run.data.params}
+        log_all(self._client, run.info.run_id, params=new)
+
+    def _new_figures(self, run: RunInfo, epochs: Sequence[Epoch]) -> list[tuple[str, float, int]]:
+        """Curves of the epochs that the run does not have yet."""
+        steps = self._steps[run.key]
+        new = [epoch for epoch in epochs if epoch.step not in steps]
+        return [(name, value, epoch.step) for epoch in new for name, value in curve(epoch).items()]
 
     def _logged_steps(self, identity: str) -> set[int]:
         return {m.step for m in self._client.get_metric_history(identity, SECONDS)}
@@ -214,8 +212,17 @@ class SweepStore:
         self._tag(identity, {"orch.status": status, "orch.reason": cut(reason, TAG_LENGTH)})
         self._client.set_terminated(identity, _ENDS[status])
 
-    def _identity(self, key: str) -> str:
-        return str(self._runs[key].info.run_id)
+    def _identity(self, run: RunInfo) -> str:
+        """MLflow's id of a run, which is started if need be."""
+        if run.key not in self._steps:
+            self.start(run)
+        return str(self._runs[run.key].info.run_id)
+
+
+def _new_finals(run: Any, figures: Mapping[str, float]) -> list[tuple[str, float, int]]:  # noqa: ANN401
+    """Figures without a step; those that the run has already are left out."""
+    before = run.data.metrics
+    return [(name, value, 0) for name, value in figures.items() if before.get(name) != value]
 
 
 def family(info: SweepInfo) -> str:

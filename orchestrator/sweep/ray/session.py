@@ -96,6 +96,7 @@ def _start(options: Options) -> None:
         ) from None
     if on_term is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_term)
+    ray._private.worker._worker_logs_enabled = False  # raylet's own remarks; we tell of lost runs
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a lost worker is told as a record
 
