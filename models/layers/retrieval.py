@@ -153,8 +153,9 @@ def retrieve(
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
     scaled = queries[tokens.order].to(key.dtype) * (queries.shape[2] // heads) ** -0.5
+    room = MAX_KEPT if torch.is_grad_enabled() else 0  # nothing is kept for no backward pass
     read = _Retrieve.apply(  # type: ignore[no-untyped-call]
-        scaled.unflatten(2, (heads, -1)), key, value, tokens, dtype
+        scaled.unflatten(2, (heads, -1)), key, value, tokens, dtype, room
     )
     return read.flatten(2)[tokens.rank]
 
@@ -170,9 +171,10 @@ class _Retrieve(torch.autograd.Function):
         value: Tensor,
         tokens: PackedTokens,
         dtype: torch.dtype,
+        room: int,
     ) -> Tensor:
         weights = _Weights.of(key, value, heads=queries.shape[2], dtype=dtype)
-        read, plan = torch.zeros_like(queries), _plan(queries, tokens, dtype)
+        read, plan = torch.zeros_like(queries), _plan(queries, tokens, dtype, room=room)
         with torch.autocast(queries.device.type, enabled=False):
             for work in plan:
                 own = queries[work.chunk.rows].to(dtype)
@@ -201,7 +203,7 @@ class _Retrieve(torch.autograd.Function):
                 total.queries[rows] = given.queries
                 total.key.add_(given.key)
                 total.value.add_(given.value)
-        return total.queries, total.key, total.value, None, None
+        return total.queries, total.key, total.value, None, None, None
 
 
 @dataclass(frozen=True)
@@ -360,8 +362,8 @@ class _Work:
         return self.like.new_empty(self.shape) if self.kept is None else self.kept
 
 
-def _plan(queries: Tensor, tokens: PackedTokens, dtype: torch.dtype) -> list[_Work]:
-    """All chunks, with room in one piece for what is kept.
+def _plan(queries: Tensor, tokens: PackedTokens, dtype: torch.dtype, *, room: int) -> list[_Work]:
+    """All chunks, with at most ``room`` bytes, in one piece, for what is kept.
 
     One piece, since many small ones, left between large ones that come and go, break up the heap.
     """
@@ -375,7 +377,7 @@ def _plan(queries: Tensor, tokens: PackedTokens, dtype: torch.dtype) -> list[_Wo
         forms.append(_Absorbed if absorbed else _Keyed)
         shapes.append(forms[-1].state_shape(chunk, queries))
     ends = list(itertools.accumulate(map(math.prod, shapes)))
-    num_kept = bisect.bisect_right(ends, MAX_KEPT // like.element_size())
+    num_kept = bisect.bisect_right(ends, room // like.element_size())
     pieces = like.new_empty(ends[num_kept - 1] if num_kept else 0).split(
         [math.prod(shape) for shape in shapes[:num_kept]]
     )

@@ -154,6 +154,19 @@ def test_what_is_not_kept_is_formed_again(tokens, form, monkeypatch):
         torch.testing.assert_close(one, other)
 
 
+def test_nothing_is_kept_where_no_gradient_is_wanted(tokens, form, monkeypatch):
+    plans, original = [], retrieval._plan
+    monkeypatch.setattr(
+        retrieval, "_plan", lambda *a, **k: plans.append(original(*a, **k)) or plans[-1]
+    )
+    inputs = drawn(3)
+    with torch.no_grad():
+        evaluated = retrieve(*inputs, tokens, heads=4)
+    torch.testing.assert_close(retrieve(*inputs, tokens, heads=4), evaluated)
+    kept = [[work.kept is not None for work in plan] for plan in plans]
+    assert [any(kept[0]), all(kept[1])] == [False, True]
+
+
 def test_nothing_as_large_as_the_tokens_is_kept(form, monkeypatch):
     features = TokenFeatures(torch.randn(4000, 64), torch.tensor([0, *[20] * 200]))
     tokens, sizes = PackedTokens(features), []

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 NUM_KILLS = int(os.environ.get("ORCH_KILLS", "8"))
 """More of them take longer: some ten seconds each."""
-PATIENCE = 180.0
+PATIENCE = 400.0
 SEED = int(os.environ.get("ORCH_KILLS_SEED", "0"))
 EPOCHS = 300
 WORDS = (
