@@ -21,7 +21,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a dead server must not hold training for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its errors come to us as exceptions
 }
 """MLflow's own settings, where the user has not chosen others."""
 
@@ -41,7 +41,7 @@ def library() -> ModuleType:
         import mlflow.store.tracking.sqlalchemy_store
         import mlflow.tracking
     for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     return mlflow
 
 

@@ -77,6 +77,7 @@ class SweepTracker:
         self._is_down = False
         self._retry_at = 0.0
         self._is_ended = False
+        self._is_lost = False
 
     def start_run(self, run: RunInfo) -> None:
         """Open a run: a new one, or the one that was told of under this id before."""
@@ -177,7 +178,9 @@ class SweepTracker:
         try:
             self._spool.add(item)
         except StoreError as error:
-            self._on_problem(str(error))
+            if not self._is_lost:
+                self._is_lost = True
+                self._on_problem(f"{error} Runs' own records are told when the sweep goes on.")
 
 
 def _num_figures(epoch: Epoch) -> int:
