@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import models
-from models import Catalogue, History, Modality, TokenFeatures
+from models import Catalogue, History, Modality, Positions, TokenFeatures
 from orchestrator.config import default_trial, override
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.controls import control
@@ -71,7 +71,7 @@ def build(catalogue):
 def batch_of():
     """Sequences -> all their training samples as one batch."""
 
-    def make(lists, *, samples="positions", max_length=MAX_LENGTH):
+    def make(lists, *, samples=Positions(), max_length=MAX_LENGTH):
         times = [[1000 + 60 * place for place in range(len(items))] for items in lists]
         batches = TrainingBatches(
             sequences_of(lists, times),

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import Positions, Prefixes
 from orchestrator.data.batches import SMALLEST_GROUP, TrainingBatches, windows
 from orchestrator.data.interactions import sequences_of
 
@@ -20,7 +21,7 @@ def walks(lengths):
     return lists
 
 
-def batches_of(lists, *, samples="positions", max_length=8, batch_targets=64, clock=True):
+def batches_of(lists, *, samples=Positions(), max_length=8, batch_targets=64, clock=True):
     times = [[10**9 + 60 * item for item in items] for items in lists] if clock else None
     return TrainingBatches(
         sequences_of(lists, times),
@@ -50,7 +51,7 @@ def all_samples(batches, seed=0):
     lengths=LENGTHS.filter(lambda lengths: max(lengths) > 1),
     max_length=st.integers(1, 20),
     batch_targets=st.integers(1, 60),
-    samples=st.sampled_from(["positions", "prefixes"]),
+    samples=st.sampled_from([Positions(), Prefixes()]),
 )
 def test_every_target_comes_once_per_epoch_with_enough_before_it(
     lengths, max_length, batch_targets, samples
@@ -64,7 +65,7 @@ def test_every_target_comes_once_per_epoch_with_enough_before_it(
     for history, target in found:
         full = before[target]
         assert list(history) == full[-len(history) :]
-        enough = max_length if samples == "prefixes" else max(1, (max_length + 1) // 2)
+        enough = max_length if samples == Prefixes() else max(1, (max_length + 1) // 2)
         assert min(len(full), enough) <= len(history) <= max_length
 
 
@@ -75,25 +76,25 @@ def test_up_to_the_limit_one_pass_has_the_samples_of_all_prefixes(lengths, batch
         return
     lists = walks(lengths)
     one_pass = all_samples(batches_of(lists, batch_targets=batch))
-    prefixes = all_samples(batches_of(lists, batch_targets=batch, samples="prefixes"))
+    prefixes = all_samples(batches_of(lists, batch_targets=batch, samples=Prefixes()))
     assert sorted(one_pass) == sorted(prefixes)
 
 
 def test_a_sequence_beyond_the_limit_is_cut_into_windows_that_overlap_by_half():
-    cut = windows(sequences_of(walks([11])), samples="positions", max_length=4)
+    cut = windows(sequences_of(walks([11])), samples=Positions(), max_length=4)
     assert cut.starts.tolist() == [0, 2, 4, 6]
     assert cut.lengths.tolist() == [4, 4, 4, 4]
     assert cut.num_targets.tolist() == [4, 2, 2, 2]
 
 
 def test_users_without_a_target_are_no_samples():
-    cut = windows(sequences_of(walks([1, 0, 2, 1])), samples="positions", max_length=4)
+    cut = windows(sequences_of(walks([1, 0, 2, 1])), samples=Positions(), max_length=4)
     assert cut.starts.tolist() == [1]
     assert cut.lengths.tolist() == [1]
 
 
 def test_a_prefix_sample_has_its_loss_at_the_end_alone():
-    batches = batches_of(walks([6, 3, 20]), samples="prefixes")
+    batches = batches_of(walks([6, 3, 20]), samples=Prefixes())
     for batch in batches.epoch(0):
         for group in batch.groups:
             assert (group.targets[:, -1] > 0).all()
@@ -111,7 +112,7 @@ def test_histories_are_padded_on_the_left_and_targets_follow_their_items():
 @given(
     lengths=st.lists(st.integers(2, 40), min_size=1, max_size=30),
     max_length=st.integers(1, 40),
-    samples=st.sampled_from(["positions", "prefixes"]),
+    samples=st.sampled_from([Positions(), Prefixes()]),
 )
 def test_less_than_half_of_a_group_is_padding(lengths, max_length, samples):
     batches = batches_of(walks(lengths), samples=samples, max_length=max_length, batch_targets=200)
@@ -127,7 +128,7 @@ def test_less_than_half_of_a_group_is_padding(lengths, max_length, samples):
 def test_little_of_an_epoch_is_padding():
     generator = torch.Generator().manual_seed(0)
     lengths = (2 + torch.empty(500).exponential_(1 / 8, generator=generator)).int().tolist()
-    for samples in ("positions", "prefixes"):
+    for samples in (Positions(), Prefixes()):
         batches = batches_of(walks(lengths), samples=samples, max_length=50, batch_targets=512)
         groups = [group for batch in batches.epoch(0) for group in batch.groups]
         places = sum(group.history.items.numel() for group in groups)
@@ -135,7 +136,7 @@ def test_little_of_an_epoch_is_padding():
         assert 1 - items / places < 0.3
 
 
-@pytest.mark.parametrize("samples", ["positions", "prefixes"])
+@pytest.mark.parametrize("samples", [Positions(), Prefixes()])
 def test_a_batch_holds_about_as_many_targets_as_asked(samples):
     lists = walks([9] * 100)
     sizes = [
@@ -163,7 +164,7 @@ def test_torchs_generator_plays_no_part_in_the_order():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("samples", ["positions", "prefixes"])
+@pytest.mark.parametrize("samples", [Positions(), Prefixes()])
 def test_timestamps_travel_with_their_items(samples):
     for batch in batches_of(walks([5, 12, 3]), samples=samples, batch_targets=7).epoch(0):
         for group in batch.groups:
