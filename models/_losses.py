@@ -80,8 +80,7 @@ def pair_contrast(
     own = torch.arange(len(states), device=states.device)
 
     def part(scaled: Tensor, states: Tensor, own: Tensor) -> Tensor:
-        itself = F.one_hot(own, len(states)).bool()
-        logits = (scaled @ states.T).masked_fill(itself, -torch.inf)
+        logits = (scaled @ states.T).scatter(1, own[:, None], -torch.inf)  # not with itself
         return F.cross_entropy(logits, (own + len(first)) % len(states), reduction="sum")
 
     return chunked_mean(part, states / temperature, states, own, max_logits)

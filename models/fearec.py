@@ -53,7 +53,8 @@ class FEARecConfig(EncoderConfig):
     dropout: float = 0.5
     """On embeddings, attention probabilities and each block's outputs."""
     band_share: float = 0.6
-    """Share of the frequencies that each layer keeps (alpha), in (0, 1]; 1 keeps all."""
+    """Share of the frequencies that each layer keeps (alpha), in (0, 1]; 1 keeps all, and less than
+    one over the number of layers counts as that."""
     time_share: float = 0.1
     """Weight of self-attention against auto-correlation (gamma), in [0, 1]."""
     lag_factor: float = 1.0
@@ -89,7 +90,7 @@ class FEARecConfig(EncoderConfig):
 
     def canonical(self) -> "FEARecConfig":
         """With what a weight of 0 or 1 switches off at its default."""
-        same = self
+        same = replace(self, band_share=max(self.band_share, 1 / self.num_layers))
         if not self.contrast_weight:
             same = replace(same, temperature=1.0)
         if self.time_share == 1:

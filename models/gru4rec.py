@@ -11,7 +11,7 @@ in random order, where the paper ranks the targets of session-parallel mini-batc
 another (TOP1, BPR); items enter as embeddings, where the paper finds one-hot vectors better; input
 and output share the table of embeddings, which `tied` switches off and the paper's code offers
 ("constrained embedding"); Adam in place of Adagrad. The gates have no biases, so that nothing
-enters at padding: a history gives the same state, to the bit, whatever padding stands before it.
+enters at padding: the units hold zeros until the first item comes.
 """
 
 from dataclasses import dataclass
@@ -73,6 +73,7 @@ class GRU4Rec(Recommender):
         self.output_ids = None if config.tied else item_table(catalogue.num_items, config.dim)
         self.apply(init_normal)
         self.apply(zero_padding)
+        self.output.reset_parameters()  # as small as embeddings it would leave no state to learn by
         for weights in self.units.parameters():
             for gate in weights.chunk(3):
                 nn.init.xavier_uniform_(gate)

@@ -154,6 +154,7 @@ class NextItNet(Recommender):
         self.output_ids = None if config.tied else item_table(catalogue.num_items, config.dim)
         self.apply(init_normal)
         self.apply(zero_padding)
+        self.output.reset_parameters()  # as small as embeddings it would leave no state to learn by
 
     def candidates(self) -> Float[Tensor, "rows dim"]:
         """What states are compared with; row 0 is padding."""

@@ -48,8 +48,8 @@ def band(size: int, *, share: float, layer: int, num_layers: int) -> tuple[int, 
     """Frequencies of a circle that a layer keeps: the first one, and the first one beyond.
 
     Of all ``size // 2 + 1`` a window of the share slides from the highest, in the first layer, to
-    the lowest, in the last; where the share is too small for neighbouring windows to meet, they
-    divide all frequencies among them. There is one at least.
+    the lowest, in the last. Where the share is no more than one over the number of layers, they
+    divide all frequencies among them; so a single layer keeps all. There is one at least.
 
     >>> [band(50, share=0.6, layer=layer, num_layers=2) for layer in (0, 1)]
     [(10, 26), (0, 16)]

@@ -108,8 +108,9 @@ class TrainingBatches:
         ]
         if self._same_target is None:
             return Batch(tuple(groups))
-        in_order = picked[np.concatenate([part for part, _ in layout])]
-        return Batch(tuple(groups), self._twins(self._same_target.draw(in_order, random)))
+        twins = self._same_target.draw(picked, random)
+        in_order = np.concatenate([part for part, _ in layout])
+        return Batch(tuple(groups), self._twins(twins[in_order]))
 
     def _layout(self, lengths: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], int]]:
         """Groups of samples of these lengths: which ones, and how wide."""

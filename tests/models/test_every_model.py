@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import models
-from models import Batch, Catalogue, Group, History, Positions, Prefixes, TokenFeatures
+from models import Batch, Catalogue, Group, History, Positions, Prefixes, TokenFeatures, Twins
 from orchestrator.config import TrainConfig, default_trial, override
 from orchestrator.sweep.probe import UNSEEN, footprint, train_briefly
 from orchestrator.sweep.space import check, read_spaces
@@ -137,6 +137,20 @@ def test_future_items_do_not_change_earlier_states(build, name):
     assert_same_gradients(other_grads, grads)
     changed, _ = early([[3, 8, 1, 7, 2], [0, 4, 6, 2, 12]])
     assert changed != loss  # the present does count
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in CAUSAL])
+def test_a_model_that_says_it_is_not_causal_is_not(build, name):
+    """Else it would be trained the slow way for nothing."""
+    model = build(name)
+    targets = torch.tensor([[0, 6, 2, 0, 0]])
+
+    def early(items):
+        history = History(torch.tensor([items]), 1000 + 60 * torch.arange(5)[None])
+        twins = Twins((rows(history, [0, 0]),), torch.arange(2))
+        return model.loss(Batch((Group(history, targets),), twins)).parts["cross_entropy"]
+
+    assert not torch.allclose(early([3, 4, 6, 10, 1]), early([3, 4, 6, 2, 12]))
 
 
 @pytest.mark.parametrize("name", CAUSAL)

@@ -5,10 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import Positions, Prefixes
+from models import HIDDEN, Masked, Positions, Prefixes
 from orchestrator.data.batches import SMALLEST_GROUP, TrainingBatches, windows
 from orchestrator.data.interactions import sequences_of
 
+POSITIONS = Positions()
 LENGTHS = st.lists(st.integers(0, 30), min_size=1, max_size=12)
 
 
@@ -21,7 +22,7 @@ def walks(lengths):
     return lists
 
 
-def batches_of(lists, *, samples=Positions(), max_length=8, batch_targets=64, clock=True):
+def batches_of(lists, *, samples=POSITIONS, max_length=8, batch_targets=64, clock=True):
     times = [[10**9 + 60 * item for item in items] for items in lists] if clock else None
     return TrainingBatches(
         sequences_of(lists, times),
@@ -194,3 +195,99 @@ def test_states_come_in_the_order_of_targets():
     states = batch.states(lambda history: history.items[:, :, None].float())
     # Items count up, so each state (its own item here) is one below its target.
     assert torch.equal(states[:, 0] + 1, batch.targets().float())
+
+
+MASKED = Masked(ratio=0.3, last_ratio=0.1, copies=3)
+
+
+def uncovered(group):
+    """A masked group's sequences as they are."""
+    items = group.history.items
+    return torch.where(items == HIDDEN, group.targets, items)
+
+
+def test_what_is_hidden_stands_in_the_targets_alone():
+    lists = walks([2, 9, 5, 30])
+    for batch in batches_of(lists, samples=MASKED, batch_targets=9).epoch(0):
+        for group in batch.groups:
+            hidden = group.history.items == HIDDEN
+            assert torch.equal(group.targets > 0, hidden)
+            assert hidden.any(dim=1).all()
+            assert group.history.is_item[hidden].all()
+            whole = uncovered(group)
+            follows = (whole[:, 1:] == whole[:, :-1] + 1) | (whole[:, :-1] == 0)
+            assert follows.all()  # items of a walk count up
+            times = group.history.timestamps
+            assert torch.equal(times, torch.where(whole > 0, 10**9 + 60 * whole, 0))
+
+
+def test_masked_samples_are_whole_sequences_with_their_last_item_some_times_over():
+    found = Counter(
+        tuple(item for item in row if item)
+        for batch in batches_of([[4, 2, 9], [1, 2], [7]], samples=MASKED).epoch(0)
+        for group in batch.groups
+        for row in uncovered(group).tolist()
+    )
+    assert found == {(4, 2, 9): 3, (1, 2): 3}
+
+
+def test_a_masked_sequence_beyond_the_limit_is_cut_into_windows_one_longer_than_it():
+    cut = windows(sequences_of(walks([11])), samples=Masked(ratio=0.5), max_length=4)
+    assert cut.starts.tolist() == [0, 2, 4, 6]
+    assert cut.lengths.tolist() == [5, 5, 5, 5]
+
+
+def test_other_items_are_hidden_each_time_and_the_same_at_the_same_seed():
+    def hidden(seed):
+        batches = batches_of(walks([9] * 20), samples=MASKED, batch_targets=30)
+        return [group.targets.tolist() for batch in batches.epoch(seed) for group in batch.groups]
+
+    assert hidden(1) == hidden(1)
+    assert hidden(1) != hidden(2)
+    (batch,) = batches_of([[1, 2, 3, 4, 5, 6, 7, 8]], samples=Masked(ratio=0.3, copies=9)).epoch(0)
+    assert len({tuple(row) for row in batch.groups[0].targets.tolist()}) > 1
+
+
+def test_a_masked_batch_holds_about_as_many_targets_as_asked():
+    batches = batches_of(walks([20] * 100), samples=Masked(ratio=0.4), batch_targets=80)
+    sizes = [len(batch.targets()) for batch in batches.epoch(0)]
+    assert len(sizes) == 20  # 400 windows of 9 items, of which 4 are hidden as a rule
+    assert batches.num_targets == pytest.approx(sum(sizes), rel=0.15)
+
+
+def test_twins_follow_their_targets_and_share_them():
+    lists = [[1, 2, 9], [3, 4, 5, 6, 9], [7, 8, 1, 2, 3, 4, 9], [5, 6, 1]]
+    follows = {(*items[:end],): items[end] for items in lists for end in range(1, len(items))}
+    seen = set()
+    for seed in range(20):
+        for batch in batches_of(lists, samples=Prefixes(twins=True), batch_targets=5).epoch(seed):
+            own = [row for group in batch.groups for row in group.history.items.tolist()]
+            rows = [row for history in batch.twins.histories for row in history.items.tolist()]
+            twins = [rows[place] for place in batch.twins.places]
+            for history, twin, target in zip(own, twins, batch.targets().tolist(), strict=True):
+                history, twin = (tuple(item for item in of if item) for of in (history, twin))
+                assert follows[twin] == target
+                assert (history == twin) == (list(follows.values()).count(target) == 1)
+                if target == 9:
+                    seen.add((history, twin))
+    assert len(seen) == 6  # each of three with each of the two others
+
+
+def test_twins_states_come_in_the_order_of_targets():
+    lists = walks([1, 9, 3, 6])
+    (batch,) = batches_of(lists, samples=Prefixes(twins=True)).epoch(0)
+    assert len(batch.twins.histories) > 1
+    states = batch.twins.states(lambda history: history.items[:, :, None].float())
+    # No item comes twice, so each sample is its own twin, and its last item is below its target.
+    assert torch.equal(states[:, 0] + 1, batch.targets().float())
+
+
+@pytest.mark.parametrize("plain", [Prefixes(), Prefixes(twins=True)])
+def test_twins_change_no_sample(plain):
+    batches = batches_of(walks([5, 12, 3]), samples=plain, batch_targets=7)
+    first = next(batches.epoch(4))
+    assert all_samples(batches, 4) == all_samples(
+        batches_of(walks([5, 12, 3]), samples=Prefixes(), batch_targets=7), 4
+    )
+    assert (first.twins is not None) == plain.twins
+    assert (first.to(torch.device("meta")).twins is not None) == plain.twins
