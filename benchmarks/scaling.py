@@ -163,7 +163,7 @@ def measure_stage(task: Task) -> Found:
     adam = optimizer(model, stage, TrainConfig())
     model.start_epoch(stage, 1)
     batches = TrainingBatches(
-        sequences, samples=model.samples, max_length=MAX_DISTANCE, batch_targets=BATCH_TARGETS
+        sequences, samples=model.samples(), max_length=MAX_DISTANCE, batch_targets=BATCH_TARGETS
     )
     repeats = steps_to_measure(task.items)
     started = time.process_time()

@@ -6,6 +6,10 @@
 - ``prefixes``: as the common way, but in groups of like length. It tells apart what less padding
   brings (common to prefixes) and what one pass over a sequence brings (prefixes to ours).
 
+A model that mixes later items into earlier states trains on prefixes, or on sequences with hidden
+items, anyhow. Of such there are two ways: ``ours``, in groups of like length, and ``common``, the
+same samples (with the same hidden items and the same twins) padded to the history limit.
+
 The model, its loss over the whole catalogue, the optimiser, the targets per step, the threads and
 the process are the same; only the batches differ. The ways take turns epoch by epoch, so that
 whatever else the machine does slows all of them, and their medians are compared; where it does
@@ -19,7 +23,7 @@ equal, since they are ways of computing one objective. At the end each way's mod
 ours is trained at further seeds too, which tells how much of a difference is chance. With
 ``--patience N`` ours and prefixes are moreover trained until N epochs bring no better validation,
 at every seed, and their best are compared. That stands for the common way as well: it computes what
-prefixes compute, and pads more.
+prefixes compute, and pads more. Where there are two ways alone, both compute the same.
 """
 
 import argparse
@@ -38,7 +42,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import Batch, Group, History, Recommender
+from models import Batch, Group, History, Masked, Positions, Prefixes, Recommender
 from orchestrator.config import MONITOR, TrialConfig, override, parse_assignment
 from orchestrator.data import Dataset, Sequences, open_dataset
 from orchestrator.data.batches import TrainingBatches, windows
@@ -56,8 +60,9 @@ PHASES = ("batching", "catalogue", "encoder", "loss", "backward", "optimiser")
 (the rest of the model's loss, mostly logits and softmax) are the forward pass."""
 METHODS = {"encode": "encoder", "encode_items": "catalogue", "tables": "catalogue"}
 """Model's method -> phase that its time belongs to; the rest of ``loss`` is the loss."""
-MODELS = ("sasrec", "tame", "decorec")
+MODELS = ("sasrec", "tame", "decorec", "gru4rec", "nextitnet", "bert4rec", "fearec")
 WAYS = ("ours", "prefixes", "common")
+"""Of a model with a loss at every position; of others :func:`ways_of`."""
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 """Seconds that pass, or seconds that this process computes, all threads together."""
 
@@ -78,7 +83,7 @@ class PaddedPrefixes:
     """
 
     def __init__(self, sequences: Sequences, *, max_length: int, batch_targets: int) -> None:
-        samples = windows(sequences, samples="prefixes", max_length=max_length)
+        samples = windows(sequences, samples=Prefixes(), max_length=max_length)
         lengths = torch.from_numpy(samples.lengths)[:, None]
         from_end = torch.arange(max_length, 0, -1)
         index = torch.from_numpy(samples.starts)[:, None] + lengths - from_end
@@ -103,17 +108,34 @@ def _padded(flat: np.ndarray, index: Tensor, wanted: Tensor) -> Tensor:
     return torch.where(wanted, torch.from_numpy(flat.astype(np.int64))[index.clamp(min=0)], 0)
 
 
+class PaddedSamples(TrainingBatches):
+    """Samples as ours, in the same order, each padded to the history limit."""
+
+    def __init__(self, sequences: Sequences, *, max_length: int, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(sequences, max_length=max_length, **options)
+        # A sequence with hidden items has one more than a history.
+        self._limit = max_length + isinstance(options["samples"], Masked)
+
+    def _layout(self, lengths: np.ndarray) -> list[tuple[np.ndarray, int]]:
+        return [(np.arange(len(lengths)), self._limit)]
+
+
+def ways_of(model: Recommender) -> tuple[str, ...]:
+    """How a model's batches can be made."""
+    return WAYS if model.samples() == Positions() else ("ours", "common")
+
+
 def batches_of(
     way: str, model: Recommender, sequences: Sequences, *, batch_targets: int
 ) -> Batches:
     """Training samples of some sequences, the way that is named."""
-    max_length = model.config.max_length
-    if way == "common":
+    samples, max_length = model.samples(), model.config.max_length
+    if way == "common" and samples == Positions():
         return PaddedPrefixes(sequences, max_length=max_length, batch_targets=batch_targets)
-    samples = model.samples if way == "ours" else "prefixes"
-    return TrainingBatches(
-        sequences, samples=samples, max_length=max_length, batch_targets=batch_targets
-    )
+    make = PaddedSamples if way == "common" else TrainingBatches
+    if way == "prefixes":
+        samples = Prefixes()
+    return make(sequences, samples=samples, max_length=max_length, batch_targets=batch_targets)
 
 
 class Stopwatch:
@@ -264,8 +286,8 @@ def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
         dataset.split.train, max_length=model.config.max_length, wanted=config.train.batch_targets
     )
     found = {}
-    for way in WAYS:
-        (batch,) = batches_of(way, model, some, batch_targets=len(some.items)).epoch(0)
+    for way in ways_of(model):
+        (batch,) = batches_of(way, model, some, batch_targets=10**9).epoch(0)
         found[way] = _loss_and_gradients(model, batch)
     losses = {way: loss for way, (loss, _) in found.items()}
     right = found["common"][1]
@@ -382,11 +404,11 @@ def compare(
         seeds: how many seeds ours is trained at, for the spread of its quality.
         clock: one of ``CLOCKS``.
         patience: epochs without a better validation that end the training of ours and prefixes
-            to the end; 0 leaves it out.
+            to the end, of a model that has both; 0 leaves it out.
     """
     with reproducible(torch.device("cpu")):
         agreed = agreement(config, dataset)
-        contenders = {way: contender(way, config, dataset) for way in WAYS}
+        contenders = {way: contender(way, config, dataset) for way in agreed.losses}
         for number in range(epochs + 1):
             for of in contenders.values():
                 seconds = one_epoch(of, number + 1, clock=clock)
@@ -398,7 +420,7 @@ def compare(
         qualities = {way: of.quality(dataset) for way, of in contenders.items()}
         others = [_quality_at(seed, config, dataset, epochs + 1) for seed in range(1, seeds)]
         best = {}
-        if patience:
+        if patience and "prefixes" in contenders:
             best = {
                 way: [
                     best_of(way, _at(seed, config), dataset, patience=patience, clock=clock)
@@ -497,9 +519,7 @@ def write(
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--models", nargs="+", default=["sasrec", "tame", "decorec"], metavar="NAME"
-    )
+    parser.add_argument("--models", nargs="+", default=list(MODELS), metavar="NAME")
     parser.add_argument("--dataset", default="scientific", metavar="NAME")
     parser.add_argument("--data-dir", type=Path, help="default: ORCH_DATA, else the user's cache")
     parser.add_argument("--epochs", type=int, default=5, help="timed epochs of each way")

@@ -1,6 +1,7 @@
 """A zoo of sequential recommenders in plain torch: one file is one paper."""
 
 from models._interface import (
+    HIDDEN,
     Batch,
     Catalogue,
     Clustered,
@@ -10,14 +11,20 @@ from models._interface import (
     History,
     Items,
     Loss,
+    Masked,
     Modality,
+    Positions,
+    Prefixes,
     Recommender,
+    Samples,
     Stage,
     TokenFeatures,
+    Twins,
 )
 from models._registry import find, names
 
 __all__ = [
+    "HIDDEN",
     "Batch",
     "Catalogue",
     "Clustered",
@@ -27,10 +34,15 @@ __all__ = [
     "History",
     "Items",
     "Loss",
+    "Masked",
     "Modality",
+    "Positions",
+    "Prefixes",
     "Recommender",
+    "Samples",
     "Stage",
     "TokenFeatures",
+    "Twins",
     "find",
     "names",
 ]

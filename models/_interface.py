@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 Items: TypeAlias = Mapping[str, Tensor]
 """Representations of the whole catalogue, each ``rows x ...``; what they are is the model's own."""
+
+HIDDEN = -1
+"""In a history, an item that is to be told from those around it; only masked samples have any."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class History:
 
     @property
     def is_item(self) -> Bool[Tensor, "batch length"]:
-        """Where there is an item and not padding."""
-        return self.items > 0
+        """Where there is an item, known or hidden, and not padding."""
+        return self.items != 0
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,44 @@ class Group:
 
     history: History
     targets: Int[Tensor, "batch length"]
-    """The item that follows each position; 0 where no loss is taken."""
+    """What each position is to tell: the item that follows, in masked samples the item hidden
+    there; 0 where no loss is taken."""
+
+
+@dataclass(frozen=True)
+class Twins:
+    """For each target of a batch a training history of another sample of the same target.
+
+    Where no other sample has that target, it is the target's own history once more.
+    """
+
+    histories: tuple[History, ...]
+    """In groups of similar length, as those of the batch are."""
+    places: Int[Tensor, " targets"]
+    """Row, counted through all groups, of each target's twin."""
+
+    def states(
+        self, encode: Callable[[History], Float[Tensor, "batch length dim"]]
+    ) -> Float[Tensor, "targets dim"]:
+        """Last encoder states of the twins, in the order of the batch's targets."""
+        return torch.cat([encode(history)[:, -1] for history in self.histories])[self.places]
+
+    def to(self, device: torch.device) -> "Twins":
+        """The same twins on another device."""
+        return Twins(tuple(h.to(device) for h in self.histories), self.places.to(device))
 
 
 @dataclass(frozen=True)
 class Batch:
     """One optimiser step's training samples, in groups of similar length.
 
-    A model that may take a loss at every position gets whole sequences with a target at each;
-    a prefix-only model gets prefixes with a target at their last position. Both read alike.
+    What the samples are is said by :meth:`Recommender.samples`; whichever they are, states and
+    targets are read alike.
     """
 
     groups: tuple[Group, ...]
+    twins: Twins | None = None
+    """Where the samples are :class:`Prefixes` with twins."""
 
     def targets(self) -> Int[Tensor, " targets"]:
         """All targets, group by group, row by row."""
@@ -69,7 +98,44 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        return Batch(tuple(Group(g.history.to(device), g.targets.to(device)) for g in self.groups))
+        groups = tuple(Group(g.history.to(device), g.targets.to(device)) for g in self.groups)
+        return Batch(groups, None if self.twins is None else self.twins.to(device))
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Training samples: whole sequences with the next item as target at every position.
+
+    For causal models alone: elsewhere a position would see its target.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prefixes:
+    """Training samples: every prefix of a sequence, with the next item as its one target."""
+
+    twins: bool = False
+    """Whether each comes with another of the same target (:class:`Twins`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masked:
+    """Training samples: whole sequences, some of whose items are hidden and are the targets.
+
+    Which ones is drawn anew each time. Such a sequence may have one item more than the history
+    limit, as a history has with the hidden next item behind it.
+    """
+
+    ratio: float
+    """Probability of each item to be hidden; at least one of a sequence is."""
+    last_ratio: float = 0.0
+    """Probability of a sequence to have its last item hidden and no other."""
+    copies: int = 1
+    """How often a sequence comes per epoch."""
+
+
+Samples: TypeAlias = Positions | Prefixes | Masked
+"""What a model trains on: data for whoever makes batches."""
 
 
 @dataclass(frozen=True)
@@ -224,12 +290,14 @@ class Recommender(nn.Module, ABC):
     """
 
     config_type: ClassVar[type[Config]]
-    samples: ClassVar[Literal["positions", "prefixes"]] = "positions"
-    """Training samples: whole sequences with a loss at every position, or single prefixes."""
     causal: ClassVar[bool] = True
     """Whether the state at a position depends on that position and earlier ones alone."""
 
     config: Config
+
+    def samples(self) -> Samples:
+        """What it trains on: a loss at every position unless a model says otherwise."""
+        return Positions()
 
     def stages(self) -> tuple[Stage, ...]:
         """Phases of training, in order; one joint phase unless a model says otherwise."""

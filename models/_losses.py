@@ -64,6 +64,28 @@ def in_batch_contrast(
     return chunked_mean(part, scaled, candidates, index, max_logits)
 
 
+def pair_contrast(
+    first: Float[Tensor, "pairs dim"],
+    second: Float[Tensor, "pairs dim"],
+    *,
+    temperature: float,
+    max_logits: int = MAX_LOGITS,
+) -> Float[Tensor, ""]:
+    """Mean InfoNCE of each state with the other of its pair, against those of all other pairs.
+
+    ``-log(exp(z_i . z_j / tau) / sum_k exp(z_i . z_k / tau))``, over both states ``i`` of each
+    pair, ``j`` the other one, ``k`` all states but ``i``.
+    """
+    states = torch.cat([first, second])
+    own = torch.arange(len(states), device=states.device)
+
+    def part(scaled: Tensor, states: Tensor, own: Tensor) -> Tensor:
+        logits = (scaled @ states.T).scatter(1, own[:, None], -torch.inf)  # not with itself
+        return F.cross_entropy(logits, (own + len(first)) % len(states), reduction="sum")
+
+    return chunked_mean(part, states / temperature, states, own, max_logits)
+
+
 def chunked_mean(
     part: _Part,
     states: Float[Tensor, "targets width"],

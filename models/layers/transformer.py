@@ -5,6 +5,7 @@ padding lies. So a prefix's state is the same whether the prefix stands alone or
 sequence, which is what lets a causal model train on all prefixes in one pass.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,12 +116,15 @@ def feed_forward(dim: int, inner_dim: int) -> nn.Sequential:
 
 
 class Block(nn.Module):
-    """Self-attention and feed-forward network, each with dropout, residual and LayerNorm."""
+    """Attention and feed-forward network, each with dropout, residual and LayerNorm.
 
-    def __init__(self, shape: EncoderShape) -> None:
+    The attention is plain self-attention unless another is given.
+    """
+
+    def __init__(self, shape: EncoderShape, attention: nn.Module | None = None) -> None:
         super().__init__()
         self.is_pre_norm = shape.norm == "pre"
-        self.attention = SelfAttention(shape.dim, shape.num_heads, shape.dropout)
+        self.attention = attention or SelfAttention(shape.dim, shape.num_heads, shape.dropout)
         self.feed_forward = feed_forward(shape.dim, shape.inner_dim)
         self.attention_norm = nn.LayerNorm(shape.dim)
         self.feed_forward_norm = nn.LayerNorm(shape.dim)
@@ -130,12 +134,13 @@ class Block(nn.Module):
         self,
         x: Float[Tensor, "batch length dim"],
         allowed: Bool[Tensor, "batch 1 length length"],
+        *more: object,
     ) -> Float[Tensor, "batch length dim"]:
-        """One layer of the encoder."""
+        """One layer of the encoder; ``more`` is for attention that takes more than a mask."""
         if self.is_pre_norm:
-            x = x + self.dropout(self.attention(self.attention_norm(x), allowed))
+            x = x + self.dropout(self.attention(self.attention_norm(x), allowed, *more))
             return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(x + self.dropout(self.attention(x, allowed)))
+        x = self.attention_norm(x + self.dropout(self.attention(x, allowed, *more)))
         return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
 
 
@@ -143,24 +148,37 @@ class SequenceEncoder(nn.Module):
     """LayerNorm and dropout on the input, then Transformer blocks.
 
     The input already carries its position embeddings, since some models put something between.
+
+    Args:
+        shape: sizes and form.
+        attention: makes the attention of the block of a number, counted from 0; plain
+            self-attention where it is not given.
     """
 
-    def __init__(self, shape: EncoderShape) -> None:
+    def __init__(
+        self, shape: EncoderShape, attention: Callable[[int], nn.Module] | None = None
+    ) -> None:
         super().__init__()
         self.causal = shape.causal
         self.input_norm = nn.LayerNorm(shape.dim)
         self.dropout = nn.Dropout(shape.dropout)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.num_layers))
+        self.blocks = nn.ModuleList(
+            Block(shape, attention(number) if attention else None)
+            for number in range(shape.num_layers)
+        )
         self.output_norm = nn.LayerNorm(shape.dim) if shape.norm == "pre" else nn.Identity()
 
     def forward(
-        self, x: Float[Tensor, "batch length dim"], is_item: Bool[Tensor, "batch length"]
+        self,
+        x: Float[Tensor, "batch length dim"],
+        is_item: Bool[Tensor, "batch length"],
+        *more: object,
     ) -> Float[Tensor, "batch length dim"]:
         """States of every position; those at padding mean nothing."""
         allowed = attention_mask(is_item, causal=self.causal)
         x = self.dropout(self.input_norm(x))
         for block in self.blocks:
-            x = block(x, allowed)
+            x = block(x, allowed, *more)
         return self.output_norm(x)
 
 

@@ -199,7 +199,7 @@ def training_batches(
     """
     batches = TrainingBatches(
         dataset.split.train,
-        samples=model.samples,
+        samples=model.samples(),
         max_length=max_length,
         batch_targets=batch_targets,
     )
@@ -307,16 +307,18 @@ def _train_epoch(
     run.model.start_epoch(stage, progress.stage_epoch + 1)
     run.tracer.start_epoch(step, stage.name, num_steps=progress.num_updates)
     sums: dict[str, Tensor] = {}
+    num_targets = 0  # of masked samples each epoch has another number
     for batch in run.batches.epoch(derive(run.config.seed, "order", step)):
         loss = _update(run, batch.to(run.device), optimizer)
         progress.num_updates += 1
         if average is not None:
             average.update()
         weight = len(batch.targets())
+        num_targets += weight
         for name, part in {"total": loss.total.detach(), **loss.parts}.items():
             sums[name] = sums.get(name, torch.zeros((), device=run.device)) + part * weight
     run.tracer.end_epoch()
-    means = {name: float(total) / run.batches.num_targets for name, total in sums.items()}
+    means = {name: float(total) / num_targets for name, total in sums.items()}
     _require_finite(means, stage, step)
     return means
 

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 import torch
 
-from models import Batch
+import models
+from models import HIDDEN, Batch
 from orchestrator.config import default_trial, override
 from orchestrator.data import PlantedConfig, make_planted
 from orchestrator.data.interactions import sequences_of
@@ -37,7 +38,10 @@ def trial():
 
 
 def samples(batches):
-    """Every history, without padding, with its target; whole sequences give all their prefixes."""
+    """Every history, without padding, with its target; whole sequences give all their prefixes.
+
+    Of a sequence with hidden items it is all of it, with each of those.
+    """
     found = Counter()
     for batch in batches.epoch(3):
         assert isinstance(batch, Batch)
@@ -45,8 +49,9 @@ def samples(batches):
             for items, targets in zip(
                 group.history.items.tolist(), group.targets.tolist(), strict=True
             ):
+                whole = HIDDEN in items
                 found.update(
-                    (tuple(item for item in items[: place + 1] if item), target)
+                    (tuple(item for item in items[: None if whole else place + 1] if item), target)
                     for place, target in enumerate(targets)
                     if target
                 )
@@ -65,6 +70,24 @@ def test_all_ways_train_on_the_same_samples(training, planted, trial):
     assert found["ours"] == found["common"] == found["prefixes"]
 
 
+@pytest.mark.parametrize(("model", "extra"), [("bert4rec", 1), ("fearec", 0)])
+def test_where_there_are_two_ways_they_have_the_same_samples(
+    training, planted, trial, model, extra
+):
+    model = build_model(trial(model), planted)
+    sequences = sequences_of([[3, 1, 4, 1, 5], [9, 2], [6], [5, 3, 5, 8, 9, 7]])
+    ours, common = (
+        training.batches_of(way, model, sequences, batch_targets=4)
+        for way in training.ways_of(model)
+    )
+    assert samples(ours) == samples(common)
+    assert samples(ours).total() > 4
+    for batch in common.epoch(3):
+        histories = [group.history for group in batch.groups]
+        histories += [] if batch.twins is None else batch.twins.histories
+        assert {history.items.shape[1] for history in histories} == {12 + extra}
+
+
 def test_the_common_way_pads_every_prefix_to_the_limit(training):
     sequences = sequences_of([[3, 1, 4, 1, 5], [9, 2]])
     batches = list(training.PaddedPrefixes(sequences, max_length=7, batch_targets=3).epoch(0))
@@ -75,15 +98,16 @@ def test_the_common_way_pads_every_prefix_to_the_limit(training):
         assert not group.targets[:, :-1].any()
 
 
-@pytest.mark.parametrize("model", ["sasrec", "tame", "decorec"])
+@pytest.mark.parametrize("model", models.names())
 def test_a_benchmark_compares_equals_and_accounts_for_the_time(training, planted, trial, model):
     found = training.compare(trial(model), planted, epochs=1, seeds=2)
     losses = found.agreement.losses
-    assert losses == pytest.approx(dict.fromkeys(training.WAYS, losses["common"]), rel=1e-5)
+    assert len(losses) == (2 if model in ("bert4rec", "fearec") else 3)
+    assert losses == pytest.approx(dict.fromkeys(losses, losses["common"]), rel=1e-5)
     assert found.agreement.gradient_gap < 1e-4
     for row in found.rows():
         assert sum(row[phase] for phase in training.PHASES) == pytest.approx(1, abs=1e-3)
-        assert (row["catalogue"] > 0) == (model != "sasrec")
+        assert (row["catalogue"] > 0) == (model in ("tame", "decorec"))
         assert row["encoder"] > 0
     assert found.ratio("common") == 1
     assert len(found.spread) == 2
@@ -163,3 +187,7 @@ def test_ways_trained_to_the_end_are_compared_at_the_same_seeds(training, plante
     told = capsys.readouterr().out
     assert f"ours less prefixes: {mean:+.4f} (95 % over seeds" in told
     assert "ours, trained to the end: val/ndcg@10" in told
+
+
+def test_every_model_is_measured(training):
+    assert sorted(training.MODELS) == models.names()

@@ -62,15 +62,12 @@ def losses(name):
     """
     small = {"model.dim": 16, "model.max_length": 10, "model.dropout": 0.0}
     config = override(default_trial(name, "golden"), small, where="golden")
-    batches = TrainingBatches(
-        sequences_of(SEQUENCES),
-        samples=models.find(name).samples,
-        max_length=10,
-        batch_targets=40,
-    )
     with reproducible(torch.device("cpu")):
         torch.manual_seed(derive(0, "weights"))
         model = models.find(name)(config.settings, CATALOGUE).train()
+        batches = TrainingBatches(
+            sequences_of(SEQUENCES), samples=model.samples(), max_length=10, batch_targets=40
+        )
         return [loss for stage in model.stages() for loss in first_steps(model, stage, batches)]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import models
-from models import Catalogue, History, Modality, TokenFeatures
+from models import Catalogue, History, Modality, Positions, TokenFeatures
 from orchestrator.config import default_trial, override
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.controls import control
@@ -16,6 +16,7 @@ from orchestrator.sweep.space import read_spaces
 
 NUM_ITEMS = 12
 MAX_LENGTH = 8
+POSITIONS = Positions()
 SEQUENCES = [[3, 9, 1, 7], [4, 6, 2, 12, 5, 6, 8, 1, 2], [7, 3], [11, 11, 8, 10, 3, 5]]
 
 
@@ -71,7 +72,7 @@ def build(catalogue):
 def batch_of():
     """Sequences -> all their training samples as one batch."""
 
-    def make(lists, *, samples="positions", max_length=MAX_LENGTH):
+    def make(lists, *, samples=POSITIONS, max_length=MAX_LENGTH):
         times = [[1000 + 60 * place for place in range(len(items))] for items in lists]
         batches = TrainingBatches(
             sequences_of(lists, times),

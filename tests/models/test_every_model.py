@@ -8,15 +8,14 @@ import pytest
 import torch
 
 import models
-from models import Batch, Catalogue, Group, History, TokenFeatures
+from models import Batch, Catalogue, Group, History, Positions, Prefixes, TokenFeatures, Twins
 from orchestrator.config import TrainConfig, default_trial, override
 from orchestrator.sweep.probe import UNSEEN, footprint, train_briefly
 from orchestrator.sweep.space import check, read_spaces
 from orchestrator.training.optim import optimizer
 
 NAMES = models.names()
-ONE_PASS = [name for name in NAMES if models.find(name).samples == "positions"]
-CAUSAL = [name for name in ONE_PASS if models.find(name).causal]
+CAUSAL = [name for name in NAMES if models.find(name).causal]
 VARIANTS = [(name, variant) for name in NAMES for variant in read_spaces(name).variants]
 WITH_VARIANTS = [(name, None) for name in NAMES] + VARIANTS
 
@@ -52,6 +51,19 @@ def padded(history, by):
     return History(items, torch.nn.functional.pad(history.timestamps, (by, 0)))
 
 
+def widened(batch, by):
+    """The same samples with more padding on the left, those of twins too."""
+    groups = tuple(
+        Group(padded(group.history, by), torch.nn.functional.pad(group.targets, (by, 0)))
+        for group in batch.groups
+    )
+    twins = batch.twins
+    if twins is not None:
+        histories = tuple(padded(history, by) for history in twins.histories)
+        twins = dataclasses.replace(twins, histories=histories)
+    return Batch(groups, twins)
+
+
 def rows(history, chosen):
     return History(history.items[chosen], history.timestamps[chosen])
 
@@ -68,7 +80,7 @@ def test_scores_are_batch_by_items_without_a_column_for_padding(build, histories
 @pytest.mark.parametrize("name", NAMES)
 def test_loss_is_a_finite_mean_with_named_parts(build, batch_of, name):
     model = build(name)
-    loss = model.loss(batch_of(SEQUENCES, samples=model.samples))
+    loss = model.loss(batch_of(SEQUENCES, samples=model.samples()))
     assert loss.total.isfinite()
     assert loss.parts
     assert all(part.isfinite() and not part.requires_grad for part in loss.parts.values())
@@ -77,7 +89,7 @@ def test_loss_is_a_finite_mean_with_named_parts(build, batch_of, name):
 @pytest.mark.parametrize(("name", "variant"), WITH_VARIANTS)
 def test_every_trainable_parameter_is_in_one_group_and_moves(build, batch_of, name, variant):
     model = build(name, variant=variant).train()
-    batch = batch_of(SEQUENCES, samples=model.samples)
+    batch = batch_of(SEQUENCES, samples=model.samples())
     for stage in model.stages():
         adam = optimizer(model, stage, TrainConfig())
         rates = {id(p): group["lr"] for group in adam.param_groups for p in group["params"]}
@@ -103,9 +115,10 @@ def test_each_parameter_trains_in_some_stage(build, name):
         assert not always, key
 
 
-@pytest.mark.parametrize("name", ONE_PASS)
-def test_a_model_with_a_loss_at_every_position_is_causal(name):
-    assert models.find(name).causal
+@pytest.mark.parametrize(("name", "variant"), WITH_VARIANTS)
+def test_a_model_with_a_loss_at_every_position_is_causal(build, name, variant):
+    model = build(name, variant=variant)
+    assert model.causal or model.samples() != Positions()
 
 
 @pytest.mark.parametrize("name", CAUSAL)
@@ -126,11 +139,25 @@ def test_future_items_do_not_change_earlier_states(build, name):
     assert changed != loss  # the present does count
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in CAUSAL])
+def test_a_model_that_says_it_is_not_causal_is_not(build, name):
+    """Else it would be trained the slow way for nothing."""
+    model = build(name)
+    targets = torch.tensor([[0, 6, 2, 0, 0]])
+
+    def early(items):
+        history = History(torch.tensor([items]), 1000 + 60 * torch.arange(5)[None])
+        twins = Twins((rows(history, [0, 0]),), torch.arange(2))
+        return model.loss(Batch((Group(history, targets),), twins)).parts["cross_entropy"]
+
+    assert not torch.allclose(early([3, 4, 6, 10, 1]), early([3, 4, 6, 2, 12]))
+
+
 @pytest.mark.parametrize("name", CAUSAL)
 def test_one_pass_training_equals_training_on_prefixes(build, batch_of, name):
     model = build(name)
-    loss, grads = gradients(model, batch_of(SEQUENCES, samples="positions"))
-    slow_loss, slow_grads = gradients(model, batch_of(SEQUENCES, samples="prefixes"))
+    loss, grads = gradients(model, batch_of(SEQUENCES, samples=Positions()))
+    slow_loss, slow_grads = gradients(model, batch_of(SEQUENCES, samples=Prefixes()))
     torch.testing.assert_close(loss, slow_loss, rtol=1e-5, atol=0)
     assert_same_gradients(grads, slow_grads)
 
@@ -145,13 +172,8 @@ def test_extra_padding_changes_no_score(build, histories, name, extra):
 @pytest.mark.parametrize("name", NAMES)
 def test_extra_padding_changes_neither_loss_nor_gradients(build, batch_of, name):
     model = build(name)
-    batch = batch_of(SEQUENCES, samples=model.samples)
-    wider = Batch(
-        tuple(
-            Group(padded(group.history, 5), torch.nn.functional.pad(group.targets, (5, 0)))
-            for group in batch.groups
-        )
-    )
+    batch = batch_of(SEQUENCES, samples=model.samples())
+    wider = widened(batch, 5)
     loss, grads = gradients(model, batch)
     wide_loss, wide_grads = gradients(model, wider)
     torch.testing.assert_close(wide_loss, loss, rtol=1e-5, atol=0)
@@ -191,7 +213,7 @@ def test_items_encoded_once_give_the_same_scores(build, histories, name):
 def test_dropout_is_off_in_evaluation_and_on_in_training(build, batch_of, histories, name):
     model = build(name, dropout=0.5)
     assert torch.equal(model.scores(histories), model.scores(histories))
-    batch = batch_of(SEQUENCES, samples=model.samples)
+    batch = batch_of(SEQUENCES, samples=model.samples())
     assert model.loss(batch).total == model.loss(batch).total
     model.train()
     assert model.loss(batch).total != model.loss(batch).total
@@ -211,7 +233,7 @@ def test_a_part_sends_gradients_to_itself_and_to_what_is_shared(build, batch_of,
     assert all(len(own) <= 1 for own in owners.values())
     for part in parts:
         model.zero_grad(set_to_none=True)
-        model.part_loss(batch_of(SEQUENCES, samples=model.samples), part).total.backward()
+        model.part_loss(batch_of(SEQUENCES, samples=model.samples()), part).total.backward()
         reached = {key for key, p in model.named_parameters() if p.grad is not None}
         assert {tuple(owners[key]) for key in reached} == {(), (part,)}
         assert all(any(fnmatchcase(key, p) for key in reached) for p in parts[part])
@@ -221,7 +243,7 @@ def test_a_part_sends_gradients_to_itself_and_to_what_is_shared(build, batch_of,
 def test_the_same_seed_gives_the_same_bits(build, batch_of, name):
     def once(seed):
         model = build(name, seed=seed, dropout=0.3)
-        return trained(model, batch_of(SEQUENCES, samples=model.samples)).state_dict()
+        return trained(model, batch_of(SEQUENCES, samples=model.samples())).state_dict()
 
     first, second, other = once(5), once(5), once(6)
     assert all(torch.equal(first[key], second[key]) for key in first)
@@ -231,7 +253,7 @@ def test_the_same_seed_gives_the_same_bits(build, batch_of, name):
 @pytest.mark.parametrize(("name", "variant"), WITH_VARIANTS)
 def test_weights_come_back_from_a_state_dict(build, batch_of, histories, name, variant):
     model = build(name, variant=variant)
-    trained(model, batch_of(SEQUENCES, samples=model.samples), learning_rate=0.05)
+    trained(model, batch_of(SEQUENCES, samples=model.samples()), learning_rate=0.05)
     other = build(name, variant=variant, seed=99)
     assert not torch.equal(other.scores(histories), model.scores(histories))
     other.load_state_dict(model.state_dict())
@@ -300,7 +322,7 @@ def test_every_variant_changes_the_model(build, batch_of, name, variant):
 
     def seen(train, **which):
         model = build(name, **which)
-        return footprint(model, batch_of(SEQUENCES, samples=model.samples), train)
+        return footprint(model, batch_of(SEQUENCES, samples=model.samples()), train)
 
     base = seen(TrainConfig())
     assert base.equals(seen(TrainConfig())), "or the comparison says nothing"
@@ -327,7 +349,7 @@ def test_a_model_is_registered_under_the_name_of_its_file(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_half_precision_gives_nearly_the_same_gradients_in_every_stage(build, batch_of, name):
     model = build(name).train()
-    batch = batch_of(SEQUENCES, samples=model.samples)
+    batch = batch_of(SEQUENCES, samples=model.samples())
     for stage in model.stages():
         optimizer(model, stage, TrainConfig())
         model.start_epoch(stage, 1)

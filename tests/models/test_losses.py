@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models._losses import full_softmax, in_batch_contrast
+from models._losses import full_softmax, in_batch_contrast, pair_contrast
 
 NUM_ITEMS = 9
 DIM = 5
@@ -134,3 +134,35 @@ def test_chunks_hold_no_more_logits_than_they_may(monkeypatch):
     full_softmax(states, items, targets, max_logits=35)
     assert max(sizes) <= 35
     assert sum(sizes) == 40 * NUM_ITEMS
+
+
+def slow_pairs(first, second, temperature):
+    """The definition, one state and one candidate at a time."""
+    states = [*first, *second]
+    total = 0.0
+    for place, state in enumerate(states):
+        others = [k for k in range(len(states)) if k != place]
+        logits = {k: state @ states[k] / temperature for k in others}
+        positive = logits[(place + len(first)) % len(states)]
+        total = total - positive + torch.stack(list(logits.values())).exp().sum().log()
+    return total / len(states)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    num_pairs=st.integers(1, 8),
+    seed=st.integers(0, 1000),
+    limit=st.integers(1, 200),
+    temperature=st.floats(0.2, 3.0),
+)
+def test_contrast_of_pairs_is_the_definition_in_any_number_of_chunks(
+    num_pairs, seed, limit, temperature
+):
+    generator = torch.Generator().manual_seed(seed)
+    first, second = (
+        torch.randn(num_pairs, DIM, generator=generator, dtype=torch.float64).requires_grad_()
+        for _ in range(2)
+    )
+    expected = with_gradients(slow_pairs(first, second, temperature), first, second)
+    found = pair_contrast(first, second, temperature=temperature, max_logits=limit)
+    assert_same(with_gradients(found, first, second), expected)

@@ -11,7 +11,14 @@ from torch import nn
 from models import Batch, Config, History, Items, Loss, Recommender, Stage
 from models._losses import full_softmax
 from orchestrator import config as config_module
-from orchestrator.config import EvalConfig, TrainConfig, TrialConfig, default_trial, override
+from orchestrator.config import (
+    EvalConfig,
+    TrainConfig,
+    TrialConfig,
+    default_trial,
+    flatten,
+    override,
+)
 from orchestrator.data import Content, Features, ItemTable, Origin, write_dataset
 from orchestrator.data.interactions import sequences_of
 from orchestrator.training import loop
@@ -81,6 +88,7 @@ def trial():
         dotted = {key.replace("__", "."): value for key, value in values.items()}
         seed = dotted.pop("seed", 0)
         base = default_trial(model, "cycle", seed=seed)
+        small = {key: value for key, value in small.items() if key in flatten(base)}
         return override(base, {**small, **dotted}, where="test")
 
     return make

@@ -128,6 +128,24 @@ def test_training_ends_when_validation_has_not_improved_for_its_patience(
         assert any(not torch.equal(tested[name], last[name]) for name in last)
 
 
+def test_an_epochs_loss_is_the_mean_over_the_items_that_were_hidden(cycle, trial, monkeypatch):
+    seen, original = [], loop._update
+
+    def watched(run, batch, optimizer):
+        loss = original(run, batch, optimizer)
+        seen.append((loss.total.item(), len(batch.targets())))
+        return loss
+
+    monkeypatch.setattr(loop, "_update", watched)
+    record = train(trial("bert4rec", train__max_epochs=2), cycle, device="cpu")
+    half = len(seen) // 2
+    sizes = [sum(size for _, size in of) for of in (seen[:half], seen[half:])]
+    assert sizes[0] != sizes[1]  # others are hidden each epoch
+    for epoch, of, size in zip(record.epochs, (seen[:half], seen[half:]), sizes, strict=True):
+        mean = sum(value * weight for value, weight in of) / size
+        assert epoch.loss["total"] == pytest.approx(mean, rel=1e-5)
+
+
 def test_an_epochs_loss_is_the_mean_over_its_targets(cycle, two_stages, monkeypatch):
     seen = []
     original = loop._update
