@@ -93,11 +93,10 @@ def run_study(
 
 def _told(study: SpaceStudy, options: Options) -> tuple[tuple[Trial, ...], int]:
     """Trials that the sampler was told of before, and the number of runs that it has left."""
-    from orchestrator.sweep.sampling import open_study, told_points
+    from orchestrator.sweep.sampling import Search
 
-    points = told_points(open_study(options.journal, study.name, seed=study.base.seed))
-    left = max(0, study.num_trials - len(points)) * len(study.seeds)
-    return tuple(map(study.trial, points)), left
+    search = Search(study, options.journal)
+    return tuple(map(study.trial, search.points)), search.num_left * len(study.seeds)
 
 
 def _sort(study: Study, known: tuple[Trial, ...], options: Options) -> _Sorted:
