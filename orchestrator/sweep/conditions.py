@@ -28,15 +28,27 @@ def _among(value: object, values: tuple[Any, ...]) -> bool:
 
 
 def ordered(factors: Factors) -> dict[str, Factor]:
-    """The factors, each after those that its condition names; as declared where there is none.
+    """The factors as declared, but each after those that its condition names."""
+    placed: dict[str, Factor] = {}
 
-    Raises:
-        CycleError: conditions go round in a circle.
-    """
-    known = {key: [k for k in factor.when if k in factors] for key, factor in factors.items()}
-    if not any(known.values()):
-        return dict(factors)
-    return {key: factors[key] for key in TopologicalSorter(known).static_order()}
+    def place(key: str) -> None:
+        for other in factors[key].when:
+            if other in factors and other not in placed:
+                place(other)
+        placed[key] = factors[key]
+
+    for key in factors:
+        if key not in placed:
+            place(key)
+    return placed
+
+
+def _check_circles(factors: Factors, where: str) -> None:
+    try:
+        TopologicalSorter({key: list(factor.when) for key, factor in factors.items()}).prepare()
+    except CycleError as error:
+        circle = " -> ".join(f"`{key}`" for key in error.args[1])
+        raise ConfigError(f"{where}: the conditions go in a circle: {circle}. Drop one.") from None
 
 
 def check_conditions(factors: Factors, where: str, *, kind: str) -> None:
@@ -49,11 +61,7 @@ def check_conditions(factors: Factors, where: str, *, kind: str) -> None:
     for key, factor in factors.items():
         for other, values in factor.when.items():
             _check_condition(factors, f"{where} `{key}`", other, values, kind)
-    try:
-        ordered(factors)
-    except CycleError as error:
-        circle = " -> ".join(f"`{key}`" for key in error.args[1])
-        raise ConfigError(f"{where}: the conditions go in a circle: {circle}. Drop one.") from None
+    _check_circles(factors, where)
     for key, factor in factors.items():
         if factor.when and not activations(factors, key):
             raise ConfigError(
