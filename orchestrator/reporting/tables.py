@@ -180,10 +180,8 @@ def _notes(table: pd.DataFrame, info: SweepInfo) -> list[str]:
     notes = [f"{BEST} best by mean {monitor}; test metrics choose nothing."]
     cost = cost_column(info)
     if cost:
-        words = f"of mean {monitor} against {LABELS[cost]}"
-        notes = [
-            f"{BEST} on the front {words}: none is better in both; test metrics choose nothing."
-        ]
+        front = f"on the front of mean {monitor} and {LABELS[cost]}, where nothing beats it in both"
+        notes = [f"{BEST} {front}; test metrics choose nothing."]
     if table["seeds"].max() > 1:
         notes.append(f"{HALF.strip()} half of the 95 % t interval over seeds.")
     return notes

@@ -7,6 +7,7 @@ looked at, not read off: the trials are drawn on it. Listed values get a place e
 import itertools
 import warnings
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -126,22 +127,12 @@ _NOTE = (
     "Surfaces: a Gaussian process of the two parameters alone, fitted to means over seeds; "
     "for looking at, not for reading off."
 )
-_DOT: Mapping[str, Any] = {
-    "marker": "o",
-    "ms": 2.6,
-    "mfc": "white",
-    "mec": "0.1",
-    "mew": 0.4,
-    "linestyle": "none",
-}
-_STAR: Mapping[str, Any] = {
-    "marker": "*",
-    "ms": 8,
-    "mfc": "white",
-    "mec": "0.0",
-    "mew": 0.7,
-    "linestyle": "none",
-}
+_DOT: Mapping[str, Any] = MappingProxyType(
+    {"marker": "o", "ms": 2.6, "mfc": "white", "mec": "0.1", "mew": 0.4, "linestyle": "none"}
+)
+_STAR: Mapping[str, Any] = MappingProxyType(
+    {"marker": "*", "ms": 8, "mfc": "white", "mec": "0.0", "mew": 0.7, "linestyle": "none"}
+)
 
 
 def _handles() -> list[Line2D]:

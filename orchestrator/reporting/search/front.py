@@ -62,9 +62,7 @@ def draw_front(frame: pd.DataFrame, info: SweepInfo, title: str) -> Figure:
         axes.set_ylabel(VALUE)
         handles = [
             Line2D([], [], color=LOOKS[0].color, marker="s", ms=4, lw=1.0, label="front"),
-            Line2D(
-                [], [], color="0.45", marker="o", ms=3.5, mfc="white", ls="none", label="beaten"
-            ),
+            Line2D([], [], color="0.45", marker="o", mfc="white", ls="none", label="beaten"),
         ]
         describe(figure, title=title, handles=handles, notes=["Means over seeds of each point."])
     return figure

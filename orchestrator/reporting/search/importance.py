@@ -74,12 +74,9 @@ def importance_frame(trials: pd.DataFrame, info: SweepInfo) -> pd.DataFrame:
     finished = _as_optuna(trials[trials["state"] == FINISHED], domains(trials, info))
     shares = _shares(finished, list(info.factors))
     random = np.random.default_rng(0)
-    drawn = [
-        _shares(
-            [finished[i] for i in random.integers(len(finished), size=len(finished))], [*shares]
-        )
-        for _ in range(_DRAWS)
-    ]
+    num = len(finished)
+    draws = [random.integers(num, size=num) for _ in range(_DRAWS)]
+    drawn = [_shares([finished[index] for index in draw], [*shares]) for draw in draws]
     rows = []
     for factor, share in sorted(shares.items(), key=lambda item: -item[1]):
         low, high = np.nanpercentile([one[factor] for one in drawn], [2.5, 97.5])

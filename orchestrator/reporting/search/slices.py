@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.config import JSON, MONITOR
@@ -21,6 +22,9 @@ from orchestrator.tracking.runs import SweepInfo
 
 _COLORS = mpl.colormaps["viridis_r"]
 """Light to dark, in grey too."""
+_DOT = Line2D(
+    [], [], marker="o", ms=3.5, mfc=_COLORS(0.5), mec="0.25", mew=0.3, ls="none", label="trial"
+)
 
 
 def draw_slices(trials: pd.DataFrame, info: SweepInfo, title: str) -> Figure:
@@ -52,7 +56,7 @@ def draw_slices(trials: pd.DataFrame, info: SweepInfo, title: str) -> Figure:
         describe(
             figure,
             title=title,
-            handles=end_handles(trials),
+            handles=[_DOT, *end_handles(trials)],
             notes=["Means over seeds; the other parameters vary freely."],
         )
     return figure
