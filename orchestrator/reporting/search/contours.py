@@ -117,10 +117,20 @@ def draw_contours(frame: pd.DataFrame, trials: pd.DataFrame, info: SweepInfo, ti
             drawn = _draw(axes, part, trials, pair, known, levels)
             known[pair[0]].mark(axes, "x", names[pair[0]])
             known[pair[1]].mark(axes, "y", names[pair[1]])
+            _fill_panel(axes, *(known[key] for key in pair))
         bar = figure.colorbar(drawn, ax=list(panels), pad=0.01)
         bar.set_label(VALUE)
         describe(figure, title=title, handles=_handles(), notes=[_NOTE])
     return figure
+
+
+def _fill_panel(axes: Axes, x: FactorScale, y: FactorScale) -> None:
+    """No margin beyond the surface."""
+    axes.spines["right"].set_visible(False)
+    if not x.choices:
+        axes.set_xlim(x.at(x.low), x.at(x.high))
+    if not y.choices:
+        axes.set_ylim(y.at(y.low), y.at(y.high))
 
 
 _NOTE = (
@@ -158,7 +168,7 @@ def _draw(
         drawn = axes.contourf(x, y, z, levels=levels)
     there = trials[(trials["state"] == FINISHED) & trials[list(pair)].notna().all(axis=1)]
     at = [spread([known[key].at(v) for v in there[key]], known[key]) for key in pair]
-    axes.plot(*at, **_DOT)
+    axes.plot(*at, clip_on=False, **_DOT)
     best = int(np.argmax(there[MONITOR].to_numpy(dtype=float)))
-    axes.plot(at[0][best], at[1][best], **_STAR)
+    axes.plot(at[0][best], at[1][best], clip_on=False, **_STAR)
     return drawn

@@ -74,3 +74,16 @@ def _seen(trials: pd.DataFrame, info: SweepInfo, key: str) -> JSON:
         return {"choices": info.factors[key]}
     low, high = min(values), max(values)
     return {"low": low, "high": high, "log": low > 0 and high > 10 * low}
+
+
+def best_point(runs: pd.DataFrame, info: SweepInfo) -> dict[str, Any] | None:
+    """The point of the trial with the highest mean validation NDCG@10; None where none finished.
+
+    It has the factors that exist there.
+    """
+    trials = trials_frame(runs, info)
+    finished = trials[trials["state"] == FINISHED]
+    if finished.empty:
+        return None
+    best = finished.loc[finished[MONITOR].astype(float).idxmax()].to_dict()
+    return {key: best[key] for key in info.factors if exists(info, key, best)}
