@@ -3,6 +3,7 @@
 The steps are chosen by validation NDCG@10 alone; test figures are told and choose nothing.
 """
 
+import itertools
 import math
 
 import pandas as pd
@@ -38,20 +39,20 @@ def path_frame(runs: pd.DataFrame, info: SweepInfo) -> pd.DataFrame:
     Returns:
         ``step`` (0 is the base), ``factor`` and ``value`` (what is changed; several by commas),
         ``is_chosen``, ``val/ndcg@10`` (mean over seeds), ``gain, low, high`` (over the step
-        before, 95 % paired t interval over seeds), ``test/ndcg@20``, ``seeds``.
+        before, 95 % paired t interval over seeds), ``test/ndcg@20``, ``n`` (seeds that finished).
     """
     groups = by_changed(runs, info)
     worth = {changed: _worth(group, info) for changed, group in groups.items()}
     path = walked({changed: mean for changed, mean in worth.items() if not math.isnan(mean)})
     rows = [_row(groups, info, 0, frozenset(), frozenset(), is_chosen=True)]
-    for step, (before, after) in enumerate(zip(path, path[1:], strict=False), start=1):
+    for step, (before, after) in enumerate(itertools.pairwise(path), start=1):
         rows += [
             _row(groups, info, step, before, changed, is_chosen=changed == after)
             for changed in groups
             if changed > before and len(changed) == len(after)
         ]
     columns = ["step", "factor", "value", "is_chosen", MONITOR, "gain", "low", "high", TOLD]
-    return pd.DataFrame(rows, columns=[*columns, "seeds"])
+    return pd.DataFrame(rows, columns=[*columns, "n"])
 
 
 def _worth(group: pd.DataFrame, info: SweepInfo) -> float:

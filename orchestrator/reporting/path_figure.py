@@ -1,5 +1,7 @@
 """The figure of an ablation path: a bar per step from the last mean to the next."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -12,7 +14,7 @@ from orchestrator.reporting.legend import describe
 from orchestrator.reporting.search.history import VALUE
 from orchestrator.reporting.style import COLUMN, LOOKS, new_figure, style
 
-_BAR = {
+_BAR: dict[bool, dict[str, Any]] = {
     True: {"facecolor": "#9CC9E3", "edgecolor": "#5A9BC2"},
     False: {"facecolor": "white", "edgecolor": LOOKS[1].color, "hatch": "//////"},
 }
@@ -44,20 +46,14 @@ def draw_path(frame: pd.DataFrame, labels: list[str], title: str) -> Figure:
 
 def _draw(axes: Axes, chosen: pd.DataFrame, others: pd.DataFrame) -> None:
     means = chosen[MONITOR].tolist()
+    bounds = chosen[["low", "high"]].to_numpy(dtype=float).tolist()
     axes.plot([means[0]], [0], "o", color=LOOKS[0].color, zorder=4)
     for index in range(1, len(means)):
         before, here = means[index - 1], means[index]
-        axes.barh(
-            -index,
-            here - before,
-            left=before,
-            height=0.55,
-            lw=0.7,
-            zorder=2,
-            **_BAR[here >= before],
-        )
+        look = _BAR[here >= before]
+        axes.barh(-index, here - before, left=before, height=0.55, lw=0.7, zorder=2, **look)
         axes.plot([before] * 2, [1 - index, -index], color="0.4", lw=0.6, zorder=1)
-        ends = [before + chosen.at[index, name] for name in ("low", "high")]
+        ends = [before + end for end in bounds[index]]
         axes.plot(ends, [-index] * 2, color="0.15", lw=0.9, zorder=3)
         axes.plot([here], [-index], "o", color=LOOKS[0].color, zorder=4)
     axes.plot(others[MONITOR], -others["step"] - 0.36, "|", color="0.45", ms=4.5, mew=0.8, zorder=3)
@@ -67,7 +63,7 @@ def _handles(frame: pd.DataFrame) -> list[Artist]:
     gains = frame.loc[frame["is_chosen"] & (frame["step"] > 0), "gain"] >= 0
     names = {True: "gain of a step", False: "loss of a step"}
     handles: list[Artist] = [
-        Patch(label=names[is_gain], lw=0.7, **_BAR[is_gain])  # type: ignore[arg-type]
+        Patch(label=names[is_gain], lw=0.7, **_BAR[is_gain])
         for is_gain in (True, False)
         if (gains == is_gain).any()
     ]

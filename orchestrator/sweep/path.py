@@ -43,9 +43,14 @@ class AblationPath:
             ConfigError: no config has these values together.
         """
         values = {key: value for key, value in self.target.items() if key in changed}
-        name = "+".join(key.split(".", 1)[1] for key in values) or BASE
+        name = "+".join(map(self._short, values)) or BASE
         config = override(self.base, values, where=self.name)
         return Trial(label=name, config=config, changed=values, variant=name)
+
+    def _short(self, key: str) -> str:
+        """A setting without its section, unless another section has one of that name."""
+        last = key.split(".", 1)[1]
+        return last if sum(one.split(".", 1)[1] == last for one in self.target) == 1 else key
 
     def candidates(self, done: Changed) -> list[Changed]:
         """What may be changed next: one setting more, or all where no config allows one alone."""

@@ -31,8 +31,8 @@ def trials_frame(runs: pd.DataFrame, info: SweepInfo) -> pd.DataFrame:
     if set(info.factors) <= set(runs.columns):
         kept = newest_runs(runs, info).sort_index()
         rows = [_row(group, info, columns) for _, group in _points(kept, info)]
-    frame = pd.DataFrame(rows, columns=["state", *columns, *info.factors])
-    frame = frame.astype(dict.fromkeys(info.factors, object))
+    frame = pd.DataFrame(rows, columns=["state", *columns, *info.factors], dtype=object)
+    frame = frame.astype(dict.fromkeys(columns, float))
     best = frame[MONITOR].cummax().ffill()
     frame.insert(0, "trial", range(1, len(frame) + 1))
     frame.insert(2 + len(columns), "best", best)
@@ -82,8 +82,8 @@ def best_point(runs: pd.DataFrame, info: SweepInfo) -> dict[str, Any] | None:
     It has the factors that exist there.
     """
     trials = trials_frame(runs, info)
-    finished = trials[trials["state"] == FINISHED]
-    if finished.empty:
+    finished = trials[trials["state"] == FINISHED].to_dict("records")
+    if not finished:
         return None
-    best = finished.loc[finished[MONITOR].astype(float).idxmax()].to_dict()
+    best = max(finished, key=lambda row: row[MONITOR])
     return {key: best[key] for key in info.factors if exists(info, key, best)}
