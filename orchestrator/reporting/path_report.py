@@ -66,7 +66,7 @@ def _label(row: dict[Any, Any], info: SweepInfo) -> str:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(value=[", ".join(map(value_text, values)) for values in frame["value"]])
+    return frame.assign(value=[", ".join(map(str, values)) for values in frame["value"]])
 
 
 def _block(chosen: pd.DataFrame, labels: list[str]) -> Block:
@@ -85,7 +85,8 @@ def _notes(chosen: pd.DataFrame, info: SweepInfo) -> list[str]:
     monitor = f"validation {metric_text(MONITOR)}"
     notes = [
         f"At each step the setting with the highest mean {monitor} over {len(info.seeds)} seeds is "
-        "changed; gains are on what chose, so they are not too small. Test metrics choose nothing."
+        "changed. Gains are told on the figure that chose, and so rather too large.",
+        "Test metrics choose nothing.",
     ]
     done = {key for factors in chosen["factor"] for key in factors.split(", ")}
     left = [key for key in info.factors if key not in done]

@@ -28,7 +28,7 @@ def draw_history(trials: pd.DataFrame, title: str) -> Figure:
             trials["trial"], trials[MONITOR], "o", color=LOOKS[0].color, ms=3, markeredgewidth=0
         )
         axes.step(trials["trial"], trials["best"], where="post", color=LOOKS[1].color, lw=1.0)
-        mark_ends(axes, trials, trials["trial"].tolist())
+        mark_ends(axes, trials, trials["trial"].astype(float).tolist())
         axes.set_xlabel("trial")
         axes.set_ylabel(VALUE)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

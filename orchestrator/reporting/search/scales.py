@@ -25,6 +25,8 @@ class FactorScale:
     low: float = 0.0
     high: float = 1.0
     log: bool = False
+    is_whole: bool = False
+    """Of a range: its values are whole numbers."""
 
     def at(self, value: Any) -> float:  # noqa: ANN401 - a setting's value
         """The place of a value: its number in the list, itself, or its logarithm."""
@@ -63,7 +65,7 @@ class FactorScale:
             subs = (1.0, 3.0) if self.high < 300 * self.low else (1.0,)
             ticks = LogLocator(subs=subs).tick_values(self.low, self.high)
         else:
-            ticks = MaxNLocator(4).tick_values(self.low, self.high)
+            ticks = MaxNLocator(4, integer=self.is_whole).tick_values(self.low, self.high)
         shown = [float(tick) for tick in ticks if self.low <= tick <= self.high * (1 + 1e-9)]
         return [self.at(tick) for tick in shown], list(map(value_text, shown))
 
@@ -72,7 +74,12 @@ def factor_scale(domain: JSON) -> FactorScale:
     """The axis of a parameter's domain."""
     if "choices" in domain:
         return FactorScale(choices=tuple(domain["choices"]))
-    return FactorScale(low=domain["low"], high=domain["high"], log=domain.get("log", False))
+    low, high = float(domain["low"]), float(domain["high"])
+    return FactorScale(low=low, high=high, log=domain.get("log", False), is_whole=_is_whole(domain))
+
+
+def _is_whole(domain: JSON) -> bool:
+    return isinstance(domain["low"], int) and isinstance(domain["high"], int)
 
 
 def spread(places: Sequence[float], scale: FactorScale) -> np.ndarray:

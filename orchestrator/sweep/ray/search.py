@@ -25,7 +25,12 @@ def scheduler(study: Study) -> TrialScheduler | None:
     if study.scheduler == "none":
         return None
     if study.scheduler == "median":
-        return MedianStoppingRule(time_attr="training_iteration", grace_period=GRACE)
+        never: Any = float(
+            "inf"
+        )  # a trial that is paused begins again: Ray has no checkpoint of it
+        return MedianStoppingRule(
+            time_attr="training_iteration", grace_period=GRACE, min_time_slice=never
+        )
     most = 10 * study.base.train.max_epochs
     rungs: dict[str, Any] = {"grace_period": min(GRACE, most), "max_t": most, "reduction_factor": 3}
     if study.scheduler == "asha":
