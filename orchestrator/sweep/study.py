@@ -229,7 +229,8 @@ def claim(study: Planned, folder: Path) -> None:
         write_json(path, plan)
         return
     stored = read_json(path)
-    different = sorted(key for key in {**stored, **plan} if plan.get(key) != stored.get(key))
+    keys = {*plan, *_SOMETIMES}
+    different = sorted(key for key in keys if plan.get(key) != stored.get(key))
     if different:
         what = _KINDS.get(stored.get("kind"), "a sweep")
         first = what.split()[1]
@@ -239,6 +240,8 @@ def claim(study: Planned, folder: Path) -> None:
         )
 
 
+_SOMETIMES = ("objectives", "sampler")
+"""Parts of a plan that are there only where they are not as they always were."""
 _KINDS = {"ablation": "an ablation", "diagnosis": "a diagnosis", "path": "a path"}
 
 

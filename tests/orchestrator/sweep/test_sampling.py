@@ -395,13 +395,16 @@ def test_a_point_is_worth_its_mean_over_seeds(local):
 
 
 @pytest.mark.slow
-def test_asha_through_ray_tells_optuna_what_became_of_each_trial(run_sweep, new_results, small):
+@pytest.mark.parametrize("scheduler", ["asha", "median"])
+def test_schedulers_through_ray_tell_optuna_what_became_of_each_trial(
+    run_sweep, new_results, small, scheduler
+):
     """Ray's own class would tell a trial ended early as complete, and leave a NaN one running."""
     results = new_results()
     arguments = {
         "executor": "ray",
         "num_trials": 8,
-        "scheduler": "asha",
+        "scheduler": scheduler,
         "results": results,
         "name": "s",
         "overrides": {**small, "train.max_epochs": 12},
@@ -421,3 +424,37 @@ def test_asha_through_ray_tells_optuna_what_became_of_each_trial(run_sweep, new_
     num_failed = sum(trial.state is TrialState.FAIL for trial in told)
     run_sweep(SPACE, **arguments)
     assert len(trials(results, "s")) == 8 + num_failed, "only the failed ones are made up for"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_a_search_for_two_things_leaves_a_front(run_sweep, new_results, small, executor):
+    """Both executors: the journal has both values of every trial, table and figure the front."""
+    space = """
+    [spaces.test]
+    kind = "joint"
+    factors.model.dim = {low = 2, high = 16}
+    factors.train.learning_rate = {low = 1e-3, high = 1e-1, log = true}
+    factors.model.dropout = {low = 0.0, high = 0.5}
+    """
+    results = new_results()
+    overrides = {k: v for k, v in small.items() if k != "model.dim"} | {"model.num_heads": 1}
+    result = run_sweep(
+        space,
+        executor=executor,
+        num_trials=6,
+        num_seeds=1,
+        objectives="ndcg,parameters",
+        overrides=overrides,
+        results=results,
+        name="s",
+    )
+    told = {trial.params["train.learning_rate"]: trial for trial in trials(results, "s")}
+    assert len(result.records) == len(told) == 6
+    for record in result.records:
+        trial = told[record.config["train"]["learning_rate"]]
+        assert trial.values == [record.metrics["val/ndcg@10"], record.num_parameters]
+    assert 0 < result.table["is_best"].sum() <= 6
+    assert [path.name for path in result.figures if "front" in path.name] == [
+        f"sasrec-test-front.{suffix}" for suffix in ("pdf", "png", "csv")
+    ]
