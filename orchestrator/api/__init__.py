@@ -19,12 +19,14 @@ from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
+from orchestrator.api.paths import path
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
     DiagnosisResult,
     ExplanationResult,
     ModelDescription,
+    PathResult,
     SweepResult,
 )
 from orchestrator.api.resuming import resume
@@ -39,6 +41,7 @@ __all__ = [
     "Encoded",
     "ExplanationResult",
     "ModelDescription",
+    "PathResult",
     "SweepResult",
     "ablate",
     "datasets",
@@ -48,6 +51,7 @@ __all__ = [
     "import_data",
     "make_planted",
     "models",
+    "path",
     "plot",
     "resume",
     "spaces",

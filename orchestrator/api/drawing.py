@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.api.evidence import draw_diagnosis
+from orchestrator.api.paths import draw_path, settings_of
 from orchestrator.api.results import RESULTS
-from orchestrator.config import TrialConfig, default_trial, override
+from orchestrator.config import TrialConfig
 from orchestrator.data import Dataset, dataset_names, open_dataset
 from orchestrator.errors import ConfigError, StoreError
 from orchestrator.results import read_json
@@ -47,7 +48,7 @@ def plot(
     tracking_uri: str | None = None,
     on_problem: Callable[[str], None] | None = None,
 ) -> tuple[Path, ...]:
-    """Draw the figures of a sweep, an ablation or a diagnosis from its runs in MLflow.
+    """Draw the figures of a sweep, an ablation, a path or a diagnosis from its runs in MLflow.
 
     Args:
         sweep: its name.
@@ -76,9 +77,11 @@ def plot(
     if info.kind == "ablation":
         problem = on_problem or _LOG.warning
         return draw_ablation(runs, info=info, results=results, folder=out, on_problem=problem).files
-    base = override(
-        default_trial(info.model, info.dataset), info.base, where=f"settings of {sweep}"
-    )
+    if info.kind == "path":
+        problem = on_problem or _LOG.warning
+        drawn = draw_path(runs, info=info, tracker=tracker, folder=out, on_problem=problem)
+        return drawn.files
+    base = settings_of(info)
     dataset = _dataset_of(info, data_dir) if info.synthetic else None
     return draw_sweep(runs, info=info, base=base, dataset=dataset, folder=out).files
 

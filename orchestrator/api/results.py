@@ -57,6 +57,11 @@ class DiagnosisResult(SweepResult):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PathResult(SweepResult):
+    """What an ablation path left behind; its table has a row per step, the base first."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExplanationResult:
     """Which tokens of an item the queries of a run's model read."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from orchestrator.api.command import again, find_command
 from orchestrator.api.diagnosing import diagnose
+from orchestrator.api.paths import path
 from orchestrator.api.results import RESULTS, SweepResult
 from orchestrator.api.studies import ablate, sweep
 from orchestrator.sweep.events import Listener
@@ -50,6 +51,7 @@ def resume(
         "sweep": sweep,
         "ablate": ablate,
         "diagnose": diagnose,
+        "path": path,
     }
     result: SweepResult = again(find_command(name, results), functions, changes)
     return result

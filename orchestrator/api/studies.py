@@ -13,12 +13,14 @@ from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.sweep.ablation import Ablation, run_ablation
 from orchestrator.sweep.events import Listener
+from orchestrator.sweep.factors import Choice, plain
 from orchestrator.sweep.options import Executor
 from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
+from orchestrator.sweep.prepare_search import check_executor, read_objectives
 from orchestrator.sweep.run import run_study
-from orchestrator.sweep.space import Choice, base_trial, find_space, read_spaces
-from orchestrator.sweep.study import Scheduler, SpaceStudy
+from orchestrator.sweep.space import base_trial, find_space, read_spaces
+from orchestrator.sweep.study import Sampler, Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
 
 
@@ -29,7 +31,9 @@ def sweep(
     dataset: str = "planted",
     num_seeds: int = 3,
     num_trials: int = 20,
+    sampler: Sampler = "tpe",
     scheduler: Scheduler = "none",
+    objectives: str = "ndcg",
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     num_workers: int = 2,
@@ -56,7 +60,10 @@ def sweep(
         dataset: a data set by name.
         num_seeds: seeds 0, 1, ... that every point is run with.
         num_trials: points to sample in a joint space; a smaller discrete space is run as a grid.
-        scheduler: ``asha`` ends poor trials of a sampled space early.
+        sampler: what proposes them: ``tpe``, ``gp``, ``cmaes``, ``random``; ``grid`` runs all.
+        scheduler: ``asha``, ``hyperband`` or ``median`` end poor trials of a sampled space early.
+        objectives: ``ndcg``, or with a comma also ``parameters`` or ``seconds``, for a front of
+            points none of which is better in both.
         overrides: dotted key -> value for the base point.
         name: the sweep's name; by default it follows from the content.
         num_workers: runs at once.
@@ -93,6 +100,8 @@ def sweep(
         on_problem=on_problem,
         command=command,
     )
+    wanted = read_objectives(objectives)
+    check_executor(executor, scheduler)
     base = base_trial(model, dataset)
     declared = find_space(model, space)
     way.options()
@@ -106,6 +115,8 @@ def sweep(
         num_trials=at_least_one("--trials", num_trials),
         scheduler=scheduler,
         name=name,
+        sampler=sampler,
+        objectives=wanted,
     )
     info = sweep_info(study, opened)
     draw = partial(draw_sweep, info=info, base=study.base, dataset=opened)
@@ -229,6 +240,8 @@ def sweep_info(study: SpaceStudy, dataset: Dataset) -> SweepInfo:
         base=flatten(study.base),
         seeds=study.seeds,
         synthetic=dataset.manifest.origin.synthetic,
+        domains={key: plain(factor) for key, factor in factors},
+        objectives=study.objectives,
     )
 
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.data import Description
-    from orchestrator.sweep.space import Factor, Space
+    from orchestrator.sweep.factors import Factor
+    from orchestrator.sweep.space import Space
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,11 +81,13 @@ def _show_space(model: str, space: "Space") -> None:
 
 
 def _values(factor: "Factor") -> str:
-    from orchestrator.sweep.space import Choice
+    from orchestrator.sweep.factors import Choice
 
+    needed = [f"{key} = {' or '.join(map(str, values))}" for key, values in factor.when.items()]
+    when = f" where {' and '.join(needed)}" if needed else ""
     if isinstance(factor, Choice):
-        return ", ".join(map(str, factor.choices))
-    return f"{factor.low} to {factor.high}{' (log scale)' if factor.log else ''}"
+        return ", ".join(map(str, factor.choices)) + when
+    return f"{factor.low} to {factor.high}{' (log scale)' if factor.log else ''}{when}"
 
 
 def datasets(data_dir: options.DataDir = None) -> None:

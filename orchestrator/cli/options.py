@@ -142,11 +142,16 @@ def for_api(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: an assignment is not KEY=VALUE.
     """
-    values = {API_NAMES.get(name, name): value for name, value in given.items()}
+    values = renamed(given)
     if "max_epochs" not in values:
         return values
     max_epochs = values.pop("max_epochs")
     return {**values, "overrides": overrides(values["overrides"], max_epochs)}
+
+
+def renamed(given: dict[str, Any]) -> dict[str, Any]:
+    """A command's parameters by the names that :mod:`orchestrator.api` has for them."""
+    return {API_NAMES.get(name, name): value for name, value in given.items()}
 
 
 def overrides(assignments: list[str] | None, max_epochs: int | None) -> dict[str, Any]:

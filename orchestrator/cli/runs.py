@@ -34,9 +34,21 @@ def sweep(
     threads: options.Threads = 1,
     gpus: options.Gpus = None,
     trials: Annotated[int, typer.Option(help="Points to sample in a joint space.")] = 20,
+    sampler: Annotated[
+        Literal["tpe", "gp", "cmaes", "random", "grid"],
+        typer.Option(help="What proposes the points of a joint space; grid runs all of them."),
+    ] = "tpe",
     scheduler: Annotated[
-        Literal["none", "asha"], typer.Option(help="Ends poor trials of a joint space early.")
+        Literal["none", "asha", "hyperband", "median"],
+        typer.Option(help="Ends poor trials of a joint space early."),
     ] = "none",
+    objectives: Annotated[
+        str,
+        typer.Option(
+            help="What a joint space is searched for: ndcg, or ndcg,parameters or ndcg,seconds "
+            "for a trade-off; validation alone."
+        ),
+    ] = "ndcg",
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     name: options.Name = None,

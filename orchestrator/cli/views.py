@@ -17,14 +17,17 @@ def add_to(app: typer.Typer) -> None:
 
 def plot(
     sweep: Annotated[
-        str, typer.Argument(metavar="NAME", help="The name of a sweep, an ablation or a diagnosis.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="The name of a sweep, an ablation, a path or a diagnosis."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
     results: options.Results = Path("results"),
     data_dir: options.DataDir = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Draw the figures of a sweep, an ablation or a diagnosis from MLflow, with the numbers as CSV.
+    """Draw a sweep's, ablation's, path's or diagnosis's figures from MLflow, with the numbers.
 
     Example: orch plot tame-heads-planted-1a2b3c4d --out figures
     """

@@ -1,7 +1,7 @@
 """A sweep's runs as points: the runs that share every swept value and differ in the seed."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,15 @@ def at_value(runs: pd.DataFrame, key: str, value: object) -> pd.DataFrame:
     if key not in runs:
         return runs.iloc[:0]
     return runs.loc[np.array([is_same(other, value) for other in runs[key].tolist()], dtype=bool)]
+
+
+def exists(info: SweepInfo, key: str, point: Mapping[Any, Any]) -> bool:
+    """Whether a factor exists in a point, by the conditions of it and of those that it names."""
+    when = info.domains.get(key, {}).get("when", {})
+    return all(
+        exists(info, other, point) and any(is_same(point.get(other), one) for one in values)
+        for other, values in when.items()
+    )
 
 
 def is_same(one: object, other: object) -> bool:

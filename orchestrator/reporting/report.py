@@ -8,6 +8,7 @@ import pandas as pd
 
 from orchestrator.reporting.points import metric_text
 from orchestrator.reporting.published import published
+from orchestrator.reporting.search.report import report_search
 from orchestrator.reporting.sensitivity import METRICS, sensitivity, sensitivity_frame, write_figure
 from orchestrator.reporting.tables import as_markdown, as_text, sweep_table
 from orchestrator.tracking.runs import SweepInfo
@@ -48,11 +49,12 @@ def report_sweep(
     frame = sensitivity_frame(runs, info)
     figure = sensitivity(frame, info, ceiling=ceiling, published=published_figures(info))
     pdf, png = write_figure(figure, folder / f"{info.model}-{info.space}", frame)
+    files, told = report_search(runs, info, folder=folder) if info.kind == "joint" else ((), ())
     return Report(
         table=table,
-        text=as_text(table, info) + _ceiling_note(ceiling),
-        markdown=as_markdown(table, info) + _ceiling_note(ceiling),
-        files=(pdf, png, pdf.with_suffix(".csv")),
+        text="\n".join([as_text(table, info) + _ceiling_note(ceiling), *told]),
+        markdown="\n".join([as_markdown(table, info) + _ceiling_note(ceiling), *told]),
+        files=(pdf, png, pdf.with_suffix(".csv"), *files),
     )
 
 

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from orchestrator.reporting.panels import Reference, draw
 from orchestrator.reporting.points import (
     at_value,
+    exists,
     is_same,
     mean_over_seeds,
     newest_runs,
@@ -41,7 +43,7 @@ def sensitivity_frame(
 
     One factor at a time: a factor's runs are those whose other swept keys are at the base, so the
     base point belongs to every factor. In a joint space or a grid the other factors vary freely
-    and a seed's value is the mean over its points.
+    and a seed's value is the mean over its points, of those in which the factor exists.
 
     Args:
         runs: the sweep's runs, as :meth:`Tracker.runs_frame` gives them.
@@ -64,7 +66,8 @@ def sensitivity_frame(
 
 def _runs_of(runs: pd.DataFrame, info: SweepInfo, factor: str) -> pd.DataFrame:
     if info.kind != "one-factor":
-        return runs
+        is_there = [exists(info, factor, point) for point in runs.to_dict("records")]
+        return runs.loc[np.array(is_there, dtype=bool)]
     for other in info.factors:
         if other != factor:
             runs = at_value(runs, other, info.base[other])

@@ -12,6 +12,7 @@ import pandas as pd
 from orchestrator.config import MONITOR
 from orchestrator.reporting.points import (
     at_value,
+    exists,
     is_same,
     mean_over_seeds,
     metric_text,
@@ -21,8 +22,9 @@ from orchestrator.reporting.points import (
     tried,
     value_text,
 )
+from orchestrator.reporting.search.front import LABELS, cost_column, on_front
 from orchestrator.reporting.sensitivity import METRICS
-from orchestrator.tracking.runs import SweepInfo
+from orchestrator.tracking.runs import COLUMNS, SweepInfo
 
 HALF = " ±"
 """Ending of a column that holds half the 95 % t interval of the column before it."""
@@ -40,16 +42,20 @@ def sweep_table(
         metrics: test metrics to tell.
 
     Returns:
-        The swept keys, ``seeds`` (finished), ``val/ndcg@10``, each metric and its half interval
-        (``test/recall@20 ±``), ``failed``, ``stopped`` and ``is_best``: the highest mean
-        ``val/ndcg@10`` of the points with the most finished seeds.
+        The swept keys, ``seeds`` (finished), ``val/ndcg@10``, of a search for a second thing its
+        mean too, each metric and its half interval (``test/recall@20 ±``), ``failed``, ``stopped``
+        and ``is_best``: the highest mean ``val/ndcg@10`` of the points with the most finished
+        seeds, or those of them that are on the front.
     """
     newest = newest_runs(runs, info)
-    rows = [_row(at_point(newest, point), point, metrics) for point in _points(newest, info)]
+    sought = [COLUMNS[objective] for objective in info.objectives]
+    rows = [
+        _row(at_point(newest, point), point, sought, metrics) for point in _points(newest, info)
+    ]
     halves = [name for metric in metrics for name in (metric, metric + HALF)]
-    columns = [*info.factors, "seeds", MONITOR, *halves, "failed", "stopped"]
+    columns = [*info.factors, "seeds", *sought, *halves, "failed", "stopped"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.assign(is_best=_is_best(table))
+    return table.assign(is_best=_is_best(table, cost_column(info)))
 
 
 def at_point(runs: pd.DataFrame, point: dict[str, Any]) -> pd.DataFrame:
@@ -67,7 +73,7 @@ def as_text(table: pd.DataFrame, info: SweepInfo) -> str:
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (header, ["-" * width for width in widths], *rows)
     ]
-    return "\n".join([_title(info), "", *lines, "", *_notes(table)])
+    return "\n".join([_title(info), "", *lines, "", *_notes(table, info)])
 
 
 def as_markdown(table: pd.DataFrame, info: SweepInfo) -> str:
@@ -75,7 +81,7 @@ def as_markdown(table: pd.DataFrame, info: SweepInfo) -> str:
     header, *rows = _cells(table, info)
     ruler = ["---:"] * len(header)
     lines = [f"| {' | '.join(map(_escaped, row))} |" for row in (header, ruler, *rows)]
-    return "\n".join([f"**{_title(info)}**", "", *lines, "", *map(_escaped, _notes(table))])
+    return "\n".join([f"**{_title(info)}**", "", *lines, "", *map(_escaped, _notes(table, info))])
 
 
 def _points(runs: pd.DataFrame, info: SweepInfo) -> list[dict[str, Any]]:
@@ -106,17 +112,23 @@ def _is_same_point(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(is_same(one[key], other[key]) for key in one)
 
 
-def _row(runs: pd.DataFrame, point: dict[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
-    monitored = mean_over_seeds(runs, MONITOR)
-    row = {**point, "seeds": len(monitored.seeds), MONITOR: monitored.mean}
+def _row(
+    runs: pd.DataFrame, point: dict[str, Any], sought: Sequence[str], metrics: Sequence[str]
+) -> dict[str, Any]:
+    row = {**point, "seeds": len(mean_over_seeds(runs, MONITOR).seeds)}
+    row |= {name: mean_over_seeds(runs, name).mean for name in sought}
     for metric in metrics:
         over = mean_over_seeds(runs, metric)
         row |= {metric: over.mean, metric + HALF: over.half}
     return {**row, "failed": num_failed(runs), "stopped": int((runs["status"] == "stopped").sum())}
 
 
-def _is_best(table: pd.DataFrame) -> "pd.Series[bool]":
-    """At most one point; one with fewer seeds than another is not compared with it."""
+def _is_best(table: pd.DataFrame, cost: str | None) -> "pd.Series[bool]":
+    """At most one point, or a front; one with fewer seeds than another is not compared with it."""
+    if cost:
+        whole = table[table["seeds"] == table["seeds"].max()]
+        front = pd.Series(on_front(whole[MONITOR], whole[cost]), index=whole.index, dtype=bool)
+        return front.reindex(table.index, fill_value=False)
     complete = table.loc[table["seeds"] == table["seeds"].max(), MONITOR].dropna()
     best = complete.idxmax() if len(complete) else None
     return pd.Series([index == best for index in table.index], index=table.index, dtype=bool)
@@ -127,14 +139,17 @@ def _cells(table: pd.DataFrame, info: SweepInfo) -> list[list[str]]:
     names = short_names(info.factors)
     metrics = [name for name in table.columns if name + HALF in table.columns]
     counts = [name for name in ("failed", "stopped") if table[name].any()]
+    cost = cost_column(info)
     header = ["", *names.values(), "seeds", f"val {metric_text(MONITOR)}"]
+    header += [info.objectives[1]] if cost else []
     header += [f"test {metric_text(metric)}" for metric in metrics] + counts
     rows = [
         [
             BEST if row["is_best"] else "",
-            *(value_text(row[key]) for key in info.factors),
+            *(value_text(row[key]) if exists(info, key, row) else "-" for key in info.factors),
             str(row["seeds"]),
             _figure(row[MONITOR]),
+            *([_cost(row[cost])] if cost else []),
             *(_figure(row[metric], row[metric + HALF]) for metric in metrics),
             *(str(row[name]) for name in counts),
         ]
@@ -149,16 +164,24 @@ def _figure(mean: float, half: float = math.nan) -> str:
     return f"{mean:.4f}" if math.isnan(half) else f"{mean:.4f}{HALF} {half:.4f}"
 
 
+def _cost(mean: float) -> str:
+    return "-" if math.isnan(mean) else value_text(mean)
+
+
 def _title(info: SweepInfo) -> str:
     origin = " (synthetic data)" if info.synthetic else ""
     return f"{info.name}: {info.model}, {info.space}, on {info.dataset}{origin}"
 
 
-def _notes(table: pd.DataFrame) -> list[str]:
+def _notes(table: pd.DataFrame, info: SweepInfo) -> list[str]:
     if not table["seeds"].any():
         return ["No run has finished."]
     monitor = f"validation {metric_text(MONITOR)}"
     notes = [f"{BEST} best by mean {monitor}; test metrics choose nothing."]
+    cost = cost_column(info)
+    if cost:
+        front = f"on the front of mean {monitor} and {LABELS[cost]}, where nothing beats it in both"
+        notes = [f"{BEST} {front}; test metrics choose nothing."]
     if table["seeds"].max() > 1:
         notes.append(f"{HALF.strip()} half of the 95 % t interval over seeds.")
     return notes

@@ -1,11 +1,14 @@
 """Runs a study in this process, one run after the other; needs no Ray."""
 
+from statistics import fmean
+
 from orchestrator.config import MONITOR
 from orchestrator.results import Record
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.objective import dataset_in_worker, run_trial
 from orchestrator.sweep.options import Options
-from orchestrator.sweep.study import Point, Run, SpaceStudy, Study
+from orchestrator.sweep.study import Run, SpaceStudy, Study
+from orchestrator.tracking.runs import Objective
 
 
 def execute(study: Study, todo: list[Run], events: Events, options: Options) -> None:
@@ -19,18 +22,16 @@ def execute(study: Study, todo: list[Run], events: Events, options: Options) -> 
 
 
 def _sample(study: SpaceStudy, events: Events, options: Options) -> None:
-    from orchestrator.sweep.sampling import num_told, open_study, suggest, tell
+    from orchestrator.sweep.sampling import Search
 
-    sampler = open_study(options.journal, study.name, seed=study.base.seed)
-    for _ in range(study.num_trials - num_told(sampler)):
-        if events.stop_reason:
+    search = Search(study, options.journal)
+    for _ in range(search.num_left):
+        asked = None if events.stop_reason else search.ask()
+        if asked is None:
             return
-        trial = sampler.ask()
-        tell(sampler, trial, _point(study, suggest(trial, study.space), events, options))
-
-
-def _point(study: SpaceStudy, point: Point, events: Events, options: Options) -> dict[str, object]:
-    return outcome([_one(run, events, options) for run in study.runs(point)])
+        trial, point = asked
+        records = [_one(run, events, options) for run in study.runs(point)]
+        search.tell(trial, outcome(records), values_of(records, study.objectives))
 
 
 def _one(run: Run, events: Events, options: Options) -> Record:
@@ -51,3 +52,17 @@ def outcome(records: list[Record]) -> dict[str, object]:
         return {"state": "failed", "value": None}
     values = [record.metrics[MONITOR] for record in records]
     return {"state": "finished", "value": sum(values) / len(values)}
+
+
+def values_of(records: list[Record], objectives: tuple[Objective, ...]) -> list[float]:
+    """What a point is worth, one value per objective: means over the seeds of finished runs."""
+    finished = [record for record in records if record.status == "finished"]
+    if not finished:
+        return []
+    return [fmean(_figure(record, one) for record in finished) for one in objectives]
+
+
+def _figure(record: Record, objective: Objective) -> float:
+    if objective == "ndcg":
+        return record.metrics[MONITOR]
+    return float(record.num_parameters) if objective == "parameters" else record.seconds

@@ -6,12 +6,15 @@ from typing import Any, TypeVar
 
 import torch
 
-from orchestrator.config import TrialConfig, override
+from orchestrator.config import TrialConfig, flatten, override
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError
+from orchestrator.sweep.conditions import settled
 from orchestrator.sweep.options import Options
+from orchestrator.sweep.prepare_search import check_search
 from orchestrator.sweep.space import NAME_LETTERS, Space, check
-from orchestrator.sweep.study import Scheduler, SpaceStudy, default_name
+from orchestrator.sweep.study import Sampler, Scheduler, SpaceStudy, default_name
+from orchestrator.tracking.runs import Objective
 from orchestrator.training.loop import build_model, pick_device
 
 Number = TypeVar("Number", int, float)
@@ -27,6 +30,8 @@ def prepare(
     num_trials: int,
     scheduler: Scheduler,
     name: str | None,
+    sampler: Sampler = "tpe",
+    objectives: tuple[Objective, ...] = ("ndcg",),
 ) -> SpaceStudy:
     """A checked study of a space on a data set.
 
@@ -40,6 +45,8 @@ def prepare(
         num_trials: points to sample where the space is larger.
         scheduler: ends poor trials early; joint spaces only.
         name: the sweep's name; None takes one that follows from the content.
+        sampler: proposes the points of a joint space.
+        objectives: what a joint space is searched for.
 
     Raises:
         ConfigError: any of it cannot be, or nothing that is swept has an effect on this data set.
@@ -47,8 +54,15 @@ def prepare(
     _refuse_swept(space, overrides)
     checked = override(check(space, base), overrides, where="--set")
     check(replace(space, base={}), checked)
-    _check_scheduler(space, scheduler)
-    space, notes = _without_inert(space, build_model(checked, dataset).inert_settings())
+    inert = build_model(checked, dataset).inert_settings()
+    space, notes = _without_inert(space, inert, checked)
+    searched = check_search(
+        space,
+        sampler=sampler,
+        scheduler=scheduler,
+        objectives=objectives,
+        num_trials=num_trials,
+    )
     study = SpaceStudy(
         name=checked_name(name or "unnamed"),
         space=space,
@@ -56,13 +70,17 @@ def prepare(
         seeds=tuple(range(num_seeds)),
         num_trials=num_trials,
         scheduler=scheduler,
+        sampler=sampler,
+        objectives=objectives,
         data_hash=dataset.data_hash,
-        notes=notes,
+        notes=(*notes, *searched),
     )
     return study if name else replace(study, name=default_name(space.name, checked, study.plan()))
 
 
-def _without_inert(space: Space, inert: Mapping[str, str]) -> tuple[Space, tuple[str, ...]]:
+def _without_inert(
+    space: Space, inert: Mapping[str, str], base: TrialConfig
+) -> tuple[Space, tuple[str, ...]]:
     """The space of what has an effect on this data set, and a sentence for each that has none.
 
     Raises:
@@ -74,7 +92,12 @@ def _without_inert(space: Space, inert: Mapping[str, str]) -> tuple[Space, tuple
         for key, reason in why.items()
         if reason
     )
-    kept = {key: factor for key, factor in space.factors.items() if not why[key]}
+    kept = settled(space.factors, {k: v for k, v in flatten(base).items() if why.get(k)})
+    notes += tuple(
+        f"`{key}` is not swept: what it needs is not swept."
+        for key in space.factors
+        if key not in kept and not why[key]
+    )
     if not kept:
         raise ConfigError(f"--space {space.name}: there is nothing to sweep. {' '.join(notes)}")
     return replace(space, factors=kept), notes
@@ -119,14 +142,6 @@ def _refuse_swept(space: Space, overrides: Mapping[str, Any]) -> None:
     both = sorted(set(space.factors) & set(overrides))
     if both and space.kind != "one-factor":
         raise ConfigError(f"--set: `{both[0]}` is swept by space {space.name}. Leave it out.")
-
-
-def _check_scheduler(space: Space, scheduler: Scheduler) -> None:
-    if scheduler != "none" and space.kind != "joint":
-        raise ConfigError(
-            f"--scheduler cannot be {scheduler} with space {space.name}: ending runs early leaves "
-            f"gaps in a {space.kind} space. Use it with a joint one."
-        )
 
 
 def checked_name(name: str) -> str:

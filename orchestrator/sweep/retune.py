@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models import Config
-from orchestrator.config import JSON, MONITOR, TrialConfig, override
+from orchestrator.config import JSON, MONITOR, TrialConfig, flatten, override
 from orchestrator.errors import ConfigError, unknown
+from orchestrator.sweep.conditions import settled
+from orchestrator.sweep.factors import Factor, plain
 from orchestrator.sweep.prepare import at_least_one
 from orchestrator.sweep.probe import Probe
 from orchestrator.sweep.run import StudyOutcome
-from orchestrator.sweep.space import Factor, Space, SpaceFile, check
+from orchestrator.sweep.space import Space, SpaceFile, check
 from orchestrator.sweep.study import Run, SpaceStudy
 from orchestrator.tracking.runs import VariantInfo
 
@@ -48,15 +50,11 @@ class Search:
             ConfigError: the space does not fit the variant.
         """
         changed = {**self.space.base, **variant.changed}
-        inert = self.inert.get(variant.name, {})
-        left = {
-            key: factor
-            for key, factor in self.space.factors.items()
-            if key not in variant.changed and key not in inert
-        }
-        own = replace(self.space, factors=left, base={})
-        where = f"{own.source} with variant `{variant.name}`"
+        where = f"{self.space.source} with variant `{variant.name}`"
         config = override(base, changed, where=where)
+        fixed = {*variant.changed, *self.inert.get(variant.name, {})}
+        values = {key: value for key, value in flatten(config).items() if key in fixed}
+        own = replace(self.space, factors=settled(self.space.factors, values), base={})
         check(replace(own, source=where), config)
         return SpaceStudy(
             name=f"{name}-{variant.name}",
@@ -74,6 +72,12 @@ class Search:
         notes = [f"`{key}` is not searched: the variant sets it." for key in set_itself]
         inert = self.inert.get(variant.name, {})
         notes += [f"`{key}` is not searched: it changes nothing, {inert[key]}." for key in inert]
+        told = {*own.factors, *variant.changed, *inert}
+        notes += [
+            f"`{key}` is not searched: what it needs is not searched."
+            for key in self.space.factors
+            if key not in told
+        ]
         if own.size() <= self.num_trials:
             notes.append(f"all {own.size():.0f} points that the space has here are run.")
         return tuple(notes)
@@ -98,7 +102,7 @@ class Search:
             "trials": self.num_trials,
             "space": self.space.name,
             "base": dict(self.space.base),
-            "factors": {key: vars(factor) for key, factor in self.space.factors.items()},
+            "factors": {key: plain(factor) for key, factor in self.space.factors.items()},
             "inert": {variant: sorted(keys) for variant, keys in self.inert.items()},
         }
 

@@ -9,7 +9,7 @@ from orchestrator.sweep.events import Events, Listener, Sink
 from orchestrator.sweep.failures import AGAIN, Breaker
 from orchestrator.sweep.objective import finished_record
 from orchestrator.sweep.options import Executor, Options
-from orchestrator.sweep.study import Run, SpaceStudy, Study, Trial
+from orchestrator.sweep.study import Run, SpaceStudy, Study, Trial, point_name
 
 Execute = Callable[[Study, list[Run], Events, Options], None]
 """Runs the listed runs; where none are listed, as many sampled points as the study has left."""
@@ -123,23 +123,22 @@ def _repeat(study: Study, events: Events, options: Options, execute: Execute) ->
 
 def _learn(study: SpaceStudy, runs: list[Run], events: Events, options: Options) -> None:
     """Tell the sampler's history of points that finished at the second try."""
-    from orchestrator.sweep.local import outcome
-    from orchestrator.sweep.sampling import learn, open_study
+    from orchestrator.sweep.local import outcome, values_of
+    from orchestrator.sweep.sampling import Search
 
-    history = open_study(options.journal, study.name, seed=study.base.seed)
-    points = {tuple(sorted(study.point(run).items())) for run in runs}
-    for point in map(dict, points):
-        records = [events.records.get(run.run_id) for run in study.runs(point)]
-        learn(history, study.space, point, outcome([record for record in records if record]))
+    search = Search(study, options.journal)
+    for point in {point_name(found): found for found in map(study.point, runs)}.values():
+        known = [events.records.get(run.run_id) for run in study.runs(point)]
+        records = [record for record in known if record]
+        search.learn(point, outcome(records), values_of(records, study.objectives))
 
 
 def _told(study: SpaceStudy, options: Options) -> tuple[tuple[Trial, ...], int]:
     """Trials that the sampler was told of before, and the number of runs that it has left."""
-    from orchestrator.sweep.sampling import open_study, told_points
+    from orchestrator.sweep.sampling import Search
 
-    points = told_points(open_study(options.journal, study.name, seed=study.base.seed))
-    left = max(0, study.num_trials - len(points)) * len(study.seeds)
-    return tuple(map(study.trial, points)), left
+    search = Search(study, options.journal)
+    return tuple(map(study.trial, search.points)), search.num_left * len(study.seeds)
 
 
 def _sort(study: Study, known: tuple[Trial, ...], options: Options) -> _Sorted:

@@ -1,27 +1,51 @@
-"""Optuna: which point to try next, and what became of those tried; the only file that imports it.
+"""Optuna: which point to try next, and what became of those tried.
 
 The history lies in a journal file beside the sweep, so a sweep that goes on knows it. A trial that
 a scheduler ended early is told as pruned, one that failed as failed, and one whose process died
 without a word is put in line again when the sweep goes on.
+
+A sampler may propose a point again whose outcome is known. It is told the same once more, which
+costs nothing and does not count against the budget; where it goes on so, a new point is drawn at
+random for it.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
+from orchestrator.sweep.conditions import exists, ordered, walk
+from orchestrator.sweep.factors import Choice, Factor
 from orchestrator.sweep.journal import mend
-from orchestrator.sweep.space import Choice, Space
+from orchestrator.sweep.space import Space
+from orchestrator.sweep.study import Point, Sampler, SpaceStudy
+from orchestrator.tracking.runs import Objective
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # what a sampler cannot do, a sweep's notes say
+
+REPEATS = 5
+"""Known points that a sampler may propose one after the other, before one is drawn for it."""
+DRAWS = 200
+"""Random points that are drawn to find a new one, before all are looked through."""
+TOLD = (TrialState.COMPLETE, TrialState.PRUNED)
+"""States that count against the budget: done or ended early, but not failed."""
 
 
-def open_study(path: Path, name: str, *, seed: int) -> optuna.Study:
+def open_study(
+    path: Path,
+    name: str,
+    *,
+    seed: int,
+    sampler: Sampler = "tpe",
+    objectives: Sequence[Objective] = ("ndcg",),
+) -> optuna.Study:
     """A sweep's study, with its history where the sweep was begun before.
 
     Points of trials that were cut are tried first. What is drawn at random does not begin anew:
@@ -34,35 +58,35 @@ def open_study(path: Path, name: str, *, seed: int) -> optuna.Study:
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(path))),
             study_name=name,
-            direction="maximize",
+            directions=["maximize" if one == "ndcg" else "minimize" for one in objectives],
             load_if_exists=True,
         )
         num_before = len(study.get_trials(deepcopy=False))
-        study.sampler = optuna.samplers.TPESampler(seed=seed + num_before)
+        study.sampler = _sampler(sampler, seed + num_before)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)
     return study
 
 
-def num_told(study: optuna.Study) -> int:
-    """Trials that count against the budget: done or ended early, but not failed."""
-    return len(told_points(study))
+def _sampler(name: Sampler, seed: int) -> BaseSampler:
+    if name == "gp":
+        return GPSampler(seed=seed, warn_independent_sampling=False)
+    if name == "cmaes":
+        return CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    return RandomSampler(seed=seed) if name == "random" else TPESampler(seed=seed)
 
 
-def told_points(study: optuna.Study) -> tuple[dict[str, Any], ...]:
-    """The points of those trials."""
-    told = (TrialState.COMPLETE, TrialState.PRUNED)
-    return tuple(trial.params for trial in study.get_trials(deepcopy=False, states=told))
+def suggest(trial: Trial, space: Space) -> dict[str, Any]:
+    """One value per factor that exists, each after those on which that depends."""
+    point: dict[str, Any] = {}
+    for key, factor in ordered(space.factors).items():
+        if exists(factor, point):
+            point[key] = _suggest(trial, key, factor)
+    return point
 
 
-def suggest(trial: Any, space: Space) -> dict[str, Any]:  # noqa: ANN401 - Ray's has no base class
-    """One value per factor, of Optuna's trial or Ray's stand-in for one."""
-    return {key: _suggest(trial, space, key) for key in space.factors}
-
-
-def _suggest(trial: Any, space: Space, key: str) -> Any:  # noqa: ANN401
-    factor = space.factors[key]
+def _suggest(trial: Trial, key: str, factor: Factor) -> Any:  # noqa: ANN401 - a setting's value
     if isinstance(factor, Choice):
         return trial.suggest_categorical(key, factor.choices)
     if factor.is_whole:
@@ -70,30 +94,119 @@ def _suggest(trial: Any, space: Space, key: str) -> Any:  # noqa: ANN401
     return trial.suggest_float(key, factor.low, factor.high, log=factor.log)
 
 
-def learn(
-    study: optuna.Study, space: Space, point: Mapping[str, Any], outcome: Mapping[str, Any]
-) -> None:
-    """Add a point that was run without being asked for, and what became of it."""
-    study.enqueue_trial(dict(point))
-    trial = study.ask()
-    suggest(trial, space)
-    tell(study, trial, outcome)
+@dataclass
+class _End:
+    """What is known of a point."""
+
+    state: TrialState
+    values: list[float] | None = None
+    intermediate: Mapping[int, float] = field(default_factory=dict)
+    waiting: list[Trial] = field(default_factory=list)
+    """Of a point that is being tried: trials that proposed it again."""
 
 
-def tell(study: optuna.Study, trial: Trial, outcome: Mapping[str, Any] | None) -> None:
-    """Tell what became of a trial.
+class Search:
+    """A study's search: asks for points, and tells what became of them."""
 
-    Args:
-        study: the sweep's study.
-        trial: the trial.
-        outcome: ``state`` ("finished", "stopped", "failed") and ``value``, the mean validation
-            NDCG@10; None where the trial's process died.
-    """
-    state = outcome["state"] if outcome else "failed"
-    if state == "finished":
-        assert outcome is not None
-        study.tell(trial, outcome["value"])
-    elif state == "stopped":
-        study.tell(trial, state=TrialState.PRUNED)
-    else:
-        study.tell(trial, state=TrialState.FAIL)
+    def __init__(self, study: SpaceStudy, journal: Path) -> None:
+        self._study = study
+        self._history = open_study(
+            journal,
+            study.name,
+            seed=study.base.seed,
+            sampler=study.sampler,
+            objectives=study.objectives,
+        )
+        told = self._history.get_trials(deepcopy=False, states=TOLD)
+        self._points = {self._identity(trial.params): trial.params for trial in told}
+        self._ends = {self._identity(trial.params): _end(trial) for trial in told}
+
+    @property
+    def points(self) -> tuple[dict[str, Any], ...]:
+        """The points that were told of before, each once."""
+        return tuple(self._points.values())
+
+    @property
+    def num_left(self) -> int:
+        """How many points the budget leaves."""
+        return max(0, self._study.num_trials - len(self._points))
+
+    def ask(self) -> tuple[Trial, dict[str, Any]] | None:
+        """A trial of a point that is not known; None where there is none left."""
+        num_known = 0
+        while True:
+            trial = self._history.ask()
+            point = suggest(trial, self._study.space)
+            if self._is_new(point):
+                self._ends[self._identity(point)] = _End(TrialState.RUNNING)
+                return trial, point
+            self._repeat(trial, self._ends[self._identity(point)])
+            num_known += 1
+            if num_known == REPEATS:
+                drawn = next(filter(self._is_new, self._others()), None)
+                if drawn is None:
+                    return None
+                self._history.enqueue_trial(drawn)
+
+    def report(self, trial: Trial, value: float, step: int) -> None:
+        """Tell of an epoch; a search for several things has no use for one."""
+        if len(self._study.objectives) == 1:
+            trial.report(value, step)
+
+    def tell(
+        self, trial: Trial, outcome: Mapping[str, Any] | None, values: Sequence[float] = ()
+    ) -> None:
+        """Tell what became of a trial, and of those that proposed its point meanwhile.
+
+        Args:
+            trial: the trial.
+            outcome: with ``state``: "finished", "stopped" or "failed"; None where the trial's
+                process died.
+            values: of a finished trial, one per objective.
+        """
+        states = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED}
+        state = states.get(outcome["state"] if outcome else "failed", TrialState.FAIL)
+        is_whole = state is TrialState.COMPLETE
+        told = self._history.tell(trial, list(values) if is_whole else None, state=state)
+        point = self._identity(trial.params)
+        waiting = self._ends[point].waiting
+        self._ends[point] = _end(told)
+        for other in waiting:
+            self._repeat(other, self._ends[point])
+
+    def learn(self, point: Point, outcome: Mapping[str, Any], values: Sequence[float] = ()) -> None:
+        """Add a point that was run without being asked for, and what became of it."""
+        self._history.enqueue_trial(dict(point))
+        trial = self._history.ask()
+        suggest(trial, self._study.space)
+        self._ends[self._identity(point)] = _End(TrialState.RUNNING)
+        self.tell(trial, outcome, values)
+
+    def _repeat(self, trial: Trial, known: _End) -> None:
+        if known.state is TrialState.RUNNING:
+            known.waiting.append(trial)
+            return
+        for step, value in known.intermediate.items():
+            trial.report(value, step)
+        self._history.tell(trial, known.values, state=known.state)
+
+    def _is_new(self, point: Point) -> bool:
+        return self._identity(point) not in self._ends
+
+    def _identity(self, point: Point) -> str:
+        """Points whose runs are the same computations are one."""
+        return self._study.runs(point)[0].run_id
+
+    def _others(self) -> Iterator[dict[str, Any]]:
+        """Points that no sampler proposes: some at random, then all where they can be listed."""
+        seed = self._study.base.seed + len(self._history.get_trials(deepcopy=False))
+        spare = optuna.create_study(sampler=RandomSampler(seed=seed))
+        for _ in range(DRAWS):
+            yield suggest(spare.ask(), self._study.space)
+        if self._study.space.size() < float("inf"):
+            yield from walk(self._study.space.factors)
+
+
+def _end(trial: FrozenTrial) -> _End:
+    is_whole = trial.state is TrialState.COMPLETE
+    return _End(trial.state, trial.values if is_whole else None, trial.intermediate_values)

@@ -10,6 +10,8 @@ One file per model, ``search_spaces/<model>.toml``::
     [spaces.joint]
     kind = "joint"                      # all factors together: grid if small, else sampled
     factors.train.learning_rate = {low = 1e-4, high = 1e-2, log = true}
+    factors.model.contrast_weight = {choices = [0.0, 0.1, 1.0]}
+    factors.model.temperature = {low = 0.1, high = 1.0, when = {"model.contrast_weight" = [1.0]}}
 
     [datasets.planted]                  # what differs from the defaults on a data set
     train.learning_rate = 2e-3
@@ -21,12 +23,14 @@ One file per model, ``search_spaces/<model>.toml``::
     about = "What this ablation asks."
     variants = ["without_text"]
 
+A factor with ``when`` exists only where all the factors that it names, which have ``choices``, are
+at one of the values listed there. Elsewhere the setting stays at the base, nothing is drawn for
+it, and no point has its key. Grids and joint spaces know conditions, one-factor spaces do not.
+
 What ``[diagnostics.VIEW]`` says is in :mod:`orchestrator.sweep.diagnostics`.
 ``[spaces.NAME.base]`` sets what differs from the model's defaults where nothing is swept.
 """
 
-import itertools
-import math
 import string
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -37,8 +41,19 @@ from typing import Any, Literal, cast
 import orchestrator
 from orchestrator.config import TrialConfig, default_trial, flatten, override
 from orchestrator.errors import ConfigError, unknown
+from orchestrator.sweep.conditions import (
+    activations,
+    check_conditions,
+    corners,
+    num_points,
+    pairs,
+)
 from orchestrator.sweep.diagnostics import Diagnostics, read_diagnostics
 from orchestrator.sweep.experiments import Experiment, experiment
+from orchestrator.sweep.factors import Choice as Choice
+from orchestrator.sweep.factors import Factor as Factor
+from orchestrator.sweep.factors import Range as Range
+from orchestrator.sweep.factors import frozen, read_factor
 from orchestrator.tracking.runs import BASE
 
 Kind = Literal["one-factor", "grid", "joint"]
@@ -46,38 +61,6 @@ KINDS: tuple[Kind, ...] = ("one-factor", "grid", "joint")
 PARTS = ("spaces", "datasets", "variants", "ablations", "diagnostics", "experiments")
 NAME_LETTERS = frozenset(string.ascii_letters + string.digits + "-_.")
 """What the name of a variant, of a sweep or of an ablation may consist of."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A factor with listed values."""
-
-    choices: tuple[Any, ...]
-
-    def corners(self) -> tuple[Any, ...]:
-        """Values to check before the start: all of them."""
-        return self.choices
-
-
-@dataclass(frozen=True)
-class Range:
-    """A factor between two bounds, both included; whole numbers where both bounds are."""
-
-    low: int | float
-    high: int | float
-    log: bool = False
-
-    def corners(self) -> tuple[Any, ...]:
-        """Values to check before the start: the bounds."""
-        return (self.low, self.high)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its values are whole numbers."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-
-Factor = Choice | Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +77,8 @@ class Space:
     """The file it was read from, to begin messages with."""
 
     def size(self) -> float:
-        """Number of points of the full product; infinite where a factor is a range."""
-        sizes = [len(f.choices) if isinstance(f, Choice) else float("inf") for f in self.choices()]
-        total = 1.0
-        for size in sizes:
-            total *= size
-        return total
+        """Number of points of all factors together; infinite where one is a range."""
+        return num_points(self.factors)
 
     def choices(self) -> tuple[Factor, ...]:
         """The factors without their keys."""
@@ -213,14 +192,9 @@ def _table(parent: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
 
 def _overrides(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
-        name: {key: _frozen(value) for key, value in _dotted(table)}
+        name: {key: frozen(value) for key, value in _dotted(table)}
         for name, table in tables.items()
     }
-
-
-def _frozen(value: object) -> object:
-    """TOML knows arrays only; settings hold tuples."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def base_trial(model: str, dataset: str) -> TrialConfig:
@@ -260,20 +234,19 @@ def check(space: Space, base: TrialConfig) -> TrialConfig:
         if key not in flatten(base):
             raise ConfigError(f"{space.source} {unknown('key', key, flatten(base))}")
         _check_factor(space, key, factor)
-        for value in factor.corners():
-            override(base, {key: value}, where=space.source)
-    if space.kind != "one-factor":
-        for pair in itertools.combinations(space.factors.items(), 2):
-            for point in _corner_pairs(*pair):
-                override(base, point, where=space.source)
+    check_conditions(space.factors, space.source, kind=space.kind)
+    for point in _corner_points(space):
+        override(base, point, where=space.source)
     return base
 
 
-def _corner_pairs(
-    first: tuple[str, Factor], second: tuple[str, Factor]
-) -> Iterator[dict[str, Any]]:
-    for one, other in itertools.product(first[1].corners(), second[1].corners()):
-        yield {first[0]: one, second[0]: other}
+def _corner_points(space: Space) -> Iterator[dict[str, Any]]:
+    """Every factor's values, and where factors vary together those of every two."""
+    for key in space.factors:
+        for around in activations(space.factors, key):
+            yield from corners(space.factors, around, key)
+    if space.kind != "one-factor":
+        yield from pairs(space.factors)
 
 
 def _check_factor(space: Space, key: str, factor: Factor) -> None:
@@ -295,7 +268,10 @@ def _space(name: str, model: str, table: Mapping[str, Any], where: str) -> Space
     kind = table.get("kind")
     if kind not in KINDS:
         raise ConfigError(f"{where} `kind` cannot be {kind!r}: it must be one of {list(KINDS)}.")
-    factors = {key: _factor(value, f"{where} `{key}`") for key, value in _factors(table, where)}
+    factors = {
+        key: read_factor(value, f"{where} `{key}`", flat=lambda table: dict(_dotted(table)))
+        for key, value in _factors(table, where)
+    }
     if not factors:
         raise ConfigError(f"{where}: `factors` is empty. Name a key to sweep.")
     return Space(
@@ -310,32 +286,7 @@ def _space(name: str, model: str, table: Mapping[str, Any], where: str) -> Space
 
 
 def _factors(table: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any]]:
-    return _dotted(_table(table, "factors", where), stop={"choices", "low", "high", "log"})
-
-
-def _factor(value: object, where: str) -> Factor:
-    if isinstance(value, dict) and _is_choice(value):
-        return Choice(tuple(map(_frozen, value["choices"])))
-    if isinstance(value, dict) and _is_range(value):
-        return Range(value["low"], value["high"], value.get("log", False))
-    raise ConfigError(
-        f"{where} cannot be {value!r}: write {{choices = [...]}} or {{low = .., high = ..}}."
-    )
-
-
-def _is_choice(table: Mapping[str, Any]) -> bool:
-    return set(table) == {"choices"} and isinstance(table["choices"], list)
-
-
-def _is_range(table: Mapping[str, Any]) -> bool:
-    bounds = (table.get("low"), table.get("high"))
-    has_keys = {"low", "high"} <= set(table) <= {"low", "high", "log"}
-    return has_keys and isinstance(table.get("log", False), bool) and all(map(_is_finite, bounds))
-
-
-def _is_finite(bound: object) -> bool:
-    is_number = isinstance(bound, int | float) and not isinstance(bound, bool)
-    return is_number and math.isfinite(cast(float, bound))
+    return _dotted(_table(table, "factors", where), stop={"choices", "low", "high", "log", "when"})
 
 
 def _dotted(

@@ -5,7 +5,6 @@ trials from the space's factors, or lets Optuna propose them; a listed study is 
 """
 
 import dataclasses
-import itertools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,12 +16,17 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from orchestrator.config import JSON, TrialConfig, content_hash, flatten, override
 from orchestrator.errors import ConfigError
 from orchestrator.results import code_digest, read_json, run_id, write_json
-from orchestrator.sweep.space import Choice, Space
-from orchestrator.tracking.runs import Phase, VariantInfo, run_key
+from orchestrator.sweep.conditions import walk
+from orchestrator.sweep.factors import Choice, plain
+from orchestrator.sweep.space import Space
+from orchestrator.tracking.runs import Objective, Phase, VariantInfo, run_key
 
 Point = Mapping[str, Any]
 """Swept keys that differ from the base -> their values."""
-Scheduler = Literal["none", "asha"]
+Scheduler = Literal["none", "asha", "hyperband", "median"]
+"""What ends poor trials of a sampled space early."""
+Sampler = Literal["tpe", "gp", "cmaes", "random", "grid"]
+"""What proposes the points of a joint space; ``grid`` takes all of them in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +110,17 @@ class SpaceStudy(Study):
     space: Space
     num_trials: int
     """Points to sample where the space is larger than that; otherwise the space is a grid."""
+    sampler: Sampler = "tpe"
+    objectives: tuple[Objective, ...] = ("ndcg",)
+    """What the search is for; more than one leaves a front of points to choose from."""
     variant: VariantInfo | None = None
     """Of an ablation: the variant whose own search this is; the base has its changes."""
 
     @property
     def sampled(self) -> "SpaceStudy | None":
         """Itself where Optuna proposes its points, rather than a list."""
-        is_sampled = self.space.kind == "joint" and self.space.size() > self.num_trials
-        return self if is_sampled else None
+        is_free = self.space.kind == "joint" and self.sampler != "grid"
+        return self if is_free and self.space.size() > self.num_trials else None
 
     def listed(self) -> tuple[Trial, ...]:
         """A trial per point."""
@@ -123,7 +130,7 @@ class SpaceStudy(Study):
     def points(self) -> tuple[Point, ...]:
         """All points of a study that is not sampled, each once, the base first if it is one."""
         assert self.sampled is None, "a sampled study has no list of points"
-        every = self._one_factor() if self.space.kind == "one-factor" else self._product()
+        every = self._one_factor() if self.space.kind == "one-factor" else walk(self.space.factors)
         base = flatten(self.base)
         unique = {tuple(sorted(self._changes(p, base).items())): None for p in every}
         return tuple(dict(point) for point in sorted(unique, key=len))
@@ -133,17 +140,9 @@ class SpaceStudy(Study):
         return {key: value for key, value in point.items() if value != base[key]}
 
     def _one_factor(self) -> list[Point]:
-        return [{key: v} for key, factor in self._choices().items() for v in factor.choices]
-
-    def _product(self) -> list[Point]:
-        factors = self._choices()
-        values = itertools.product(*(factor.choices for factor in factors.values()))
-        return [dict(zip(factors, point, strict=True)) for point in values]
-
-    def _choices(self) -> dict[str, Choice]:
-        listed = {k: f for k, f in self.space.factors.items() if isinstance(f, Choice)}
-        assert len(listed) == len(self.space.factors), "a range has no list of values"
-        return listed
+        factors = self.space.factors.items()
+        assert all(isinstance(factor, Choice) for _, factor in factors), "a range lists no values"
+        return [{key: value} for key, factor in factors for value in factor.corners()]
 
     def trial(self, point: Point) -> Trial:
         """The trial of one point."""
@@ -167,11 +166,20 @@ class SpaceStudy(Study):
         return self.runs_of(self.trial(point))
 
     def plan(self) -> JSON:
-        """What decides the study's results; two studies of one name must agree in it."""
+        """What decides the study's results; two studies of one name must agree in it.
+
+        What is as it always was before there was a choice is left out.
+        """
+        chosen: JSON = {}
+        if self.sampled and self.sampler != "tpe":
+            chosen["sampler"] = self.sampler
+        if len(self.objectives) > 1:
+            chosen["objectives"] = list(self.objectives)
         return {
+            **chosen,
             "base": self.base.to_json(),
             "kind": self.space.kind,
-            "factors": {key: vars(factor) for key, factor in self.space.factors.items()},
+            "factors": {key: plain(factor) for key, factor in self.space.factors.items()},
             "seeds": list(self.seeds),
             "trials": self.num_trials if self.sampled else None,
             "scheduler": self.scheduler,
@@ -225,7 +233,8 @@ def claim(study: Planned, folder: Path) -> None:
         write_json(path, plan)
         return
     stored = read_json(path)
-    different = sorted(key for key in plan if plan[key] != stored.get(key))
+    keys = {*plan, *_SOMETIMES}
+    different = sorted(key for key in keys if plan.get(key) != stored.get(key))
     if different:
         what = _KINDS.get(stored.get("kind"), "a sweep")
         first = what.split()[1]
@@ -235,7 +244,9 @@ def claim(study: Planned, folder: Path) -> None:
         )
 
 
-_KINDS = {"ablation": "an ablation", "diagnosis": "a diagnosis"}
+_SOMETIMES = ("objectives", "sampler")
+"""Parts of a plan that are there only where they are not as they always were."""
+_KINDS = {"ablation": "an ablation", "diagnosis": "a diagnosis", "path": "a path"}
 
 
 def _plain(plan: JSON) -> JSON:

@@ -3,12 +3,19 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
-from orchestrator.config import JSON
+from orchestrator.config import JSON, MONITOR
 
-Kind = Literal["one-factor", "joint", "grid", "ablation", "diagnosis"]
-"""How a sweep's points follow from its factors; ablations and diagnoses list variants instead."""
+Kind = Literal["one-factor", "joint", "grid", "ablation", "diagnosis", "path"]
+"""How a sweep's points follow from its factors; the last three list variants instead."""
+Objective = Literal["ndcg", "parameters", "seconds"]
+"""What a search is for: validation NDCG@10 up, number of parameters or training seconds down."""
+COLUMNS: Mapping[Objective, str] = MappingProxyType(
+    {"ndcg": MONITOR, "parameters": "num_parameters", "seconds": "seconds"}
+)
+"""Objective -> its name among a run's figures; none of them is a test figure."""
 Phase = Literal["fixed", "search", "retuned"]
 """Of an ablation's run: at the base's settings, in its variant's own search, or at the settings
 which that search chose."""
@@ -55,11 +62,18 @@ class SweepInfo:
     """Of an ablation or a diagnosis: what is run beside the base, in the order to show it."""
     bound: float | None = None
     """Of an ablation: the smallest difference that its report calls one."""
+    domains: Mapping[str, JSON] = field(default_factory=dict)
+    """Swept key -> ``choices`` or ``low``, ``high``, ``log``; and ``when``: other key -> values
+    with which the factor exists. Empty for sweeps of before there were conditions."""
+    objectives: tuple[Objective, ...] = ("ndcg",)
+    """What a joint space was searched for."""
+    search: str = ""
+    """Of a path: the search to whose best point it leads."""
 
     @property
     def has_variants(self) -> bool:
         """Whether its runs belong to variants, the base among them, rather than to points."""
-        return self.kind in ("ablation", "diagnosis")
+        return self.kind in ("ablation", "diagnosis", "path")
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`sweep_from_json` rebuilds this."""
@@ -72,7 +86,16 @@ def sweep_from_json(plain: JSON) -> SweepInfo:
     base = {key: _frozen(value) for key, value in plain["base"].items()}
     variants = tuple(map(_variant, plain.get("variants", ())))
     changes = {"factors": factors, "base": base, "seeds": tuple(plain["seeds"])}
-    return SweepInfo(**{**plain, **changes, "variants": variants})
+    domains = {key: _domain(domain) for key, domain in plain.get("domains", {}).items()}
+    objectives = tuple(plain.get("objectives", ("ndcg",)))
+    searched = {"domains": domains, "objectives": objectives}
+    return SweepInfo(**{**plain, **changes, **searched, "variants": variants})
+
+
+def _domain(plain: JSON) -> JSON:
+    when = {key: _frozen(values) for key, values in plain.get("when", {}).items()}
+    frozen = {key: _frozen(value) for key, value in plain.items() if key != "when"}
+    return {**frozen, "when": when} if when else frozen
 
 
 def _variant(plain: JSON) -> VariantInfo:

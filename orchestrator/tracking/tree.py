@@ -143,15 +143,18 @@ class SweepStore:
         self._stop(run.info.run_id, "killed", "")
         return run
 
-    def _variant(self, name: str) -> Any:  # noqa: ANN401 - MLflow's run
-        """A variant's run; a new one is ended, until :meth:`open` says that it runs here."""
+    def _variant(self, name: str, changed: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+        """A variant's run; a new one is ended, until :meth:`open` says that it runs here.
+
+        One that was not announced, as those of a path are not, has the changes of its first run.
+        """
         if name not in self._variants:
-            self._variants[name] = self._new_variant(name)
+            self._variants[name] = self._new_variant(name, changed or {})
         return self._variants[name]
 
-    def _new_variant(self, name: str) -> Any:  # noqa: ANN401 - MLflow's run
+    def _new_variant(self, name: str, changed: Mapping[str, Any]) -> Any:  # noqa: ANN401
         listed = {variant.name: variant for variant in self._info.variants}
-        variant = listed.get(name, VariantInfo(name=name, changed={}))
+        variant = listed.get(name, VariantInfo(name=name, changed=changed))
         tags = {"mlflow.parentRunId": self._parent.info.run_id, "orch.role": "variant"}
         run = self._client.create_run(self._experiment, tags=tags, run_name=cut(name, NAME_LENGTH))
         self._tag(run.info.run_id, variant_tags(self._info, variant))
@@ -168,7 +171,7 @@ class SweepStore:
             self._stop(run.info.run_id, *variant_outcome(own))
 
     def _new_run(self, run: RunInfo, tags: Mapping[str, str]) -> Any:  # noqa: ANN401
-        parent = self._variant(run.variant) if run.variant else self._parent
+        parent = self._variant(run.variant, run.changed) if run.variant else self._parent
         identity = {
             "mlflow.parentRunId": parent.info.run_id,
             "orch.run_id": run.run_id,

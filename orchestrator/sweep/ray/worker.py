@@ -45,7 +45,7 @@ def work(config: dict[str, Any], *, context: Context) -> None:
     """A worker's trial: train and report; what it reports last carries the records."""
     torch.set_num_threads(context.options.threads)
     runs = context.runs(config)
-    reporter = _Reporter(every=0.0 if context.study.scheduler == "asha" else REPORT_SECONDS)
+    reporter = _Reporter(every=REPORT_SECONDS if context.study.scheduler == "none" else 0.0)
     records = []
     for place, run in enumerate(runs):
         on_epoch = reporter.epoch if place == 0 else None

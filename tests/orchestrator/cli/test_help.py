@@ -40,6 +40,7 @@ def test_the_commands_are_these():
     assert set(COMMANDS) == {
         "orch sweep",
         "orch ablate",
+        "orch path",
         "orch diagnose",
         "orch explain",
         "orch train",

@@ -6,7 +6,7 @@ SASRec: a causal Transformer over item ids.
 """
 TAME = """\
 TAME: textual and visual features reach a sequence encoder through learned queries.
-  spaces: heads, queries, temperature, joint, training
+  spaces: heads, queries, temperature, contrast, joint, training
   variants: without_modality_retriever, without_id_enrichment, without_text, without_vision
 """
 
@@ -31,6 +31,10 @@ tame --space queries (one-factor): Learned queries to text and to images (Figure
 tame --space temperature (one-factor): Temperature of the contrastive loss, which the paper does \
 not give.
   model.temperature: 0.03, 0.07, 0.1, 0.2, 0.5, 1.0
+tame --space contrast (joint): The contrastive loss: its weight, and its temperature where it \
+has any.
+  model.contrast_weight: 0.0, 0.03, 0.1, 0.3, 1.0
+  model.temperature: 0.03 to 1.0 (log scale) where model.contrast_weight = 0.03 or 0.1 or 0.3 or 1.0
 tame --space joint (joint): Everything the paper tunes or leaves open, together.
   model.text_queries: 1, 2, 4, 8, 16
   model.image_queries: 1, 2, 4, 8, 16

@@ -3,6 +3,7 @@
 import pytest
 
 SWEEP = ("sweep", "sasrec", "--space", "heads", "--dataset", "tiny")
+JOINT = ("sweep", "sasrec", "--space", "joint", "--dataset", "tiny")
 ABLATE = ("ablate", "tame", "--dataset", "tiny")
 
 
@@ -42,6 +43,30 @@ def refuse(done, sentence, place):
         ),
         ((*SWEEP, "--seeds", "0"), "--seeds cannot be 0: it must be at least 1."),
         ((*SWEEP, "--trials", "0"), "--trials cannot be 0: it must be at least 1."),
+        (
+            (*JOINT, "--executor", "local", "--scheduler", "asha"),
+            "--scheduler cannot be asha with --executor local: schedulers are Ray Tune's. "
+            "Use --executor ray, or leave it out.",
+        ),
+        (
+            (*SWEEP, "--sampler", "gp"),
+            "--sampler cannot be gp with space heads: nothing is searched in a one-factor space, "
+            "all its points are run. Use it with a joint one.",
+        ),
+        (
+            (*JOINT, "--sampler", "grid"),
+            "--sampler cannot be grid with space joint: `model.dropout` is a range, which has no "
+            "list of values. Give it `choices`, or use another sampler.",
+        ),
+        (
+            (*JOINT, "--objectives", "ndcg,second"),
+            "--objectives: There is no objective `second`. Did you mean `seconds`?",
+        ),
+        (
+            (*JOINT, "--objectives", "ndcg,seconds", "--scheduler", "median"),
+            "--scheduler cannot be median with --objectives ndcg,seconds: runs are ended early by "
+            "validation NDCG@10 alone. Leave one of them out.",
+        ),
         ((*SWEEP, "--workers", "0"), "--workers cannot be 0: it must be at least 1."),
         ((*SWEEP, "--threads", "-1"), "--threads cannot be -1: it must be at least 1."),
         (
@@ -253,6 +278,14 @@ def test_a_cluster_that_does_not_answer(orch, store):
     assert done.err == (
         "orch: Ray cannot be used on 127.0.0.1:9: [Errno 111] Connection refused. "
         "Mend --ray-address or use --executor local.\n"
+    )
+
+
+def test_a_path_of_an_unknown_sweep(orch, store):
+    done = orch("path", "tame-joint")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"orch: sqlite:///{store / 'mlflow.db'}: There is no sweep `tame-joint`. Known: none.\n"
     )
 
 

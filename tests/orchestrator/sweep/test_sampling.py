@@ -1,15 +1,19 @@
 """Joint spaces that Optuna samples: what its journal says of each trial, and going on."""
 
+import itertools
 import math
+from dataclasses import replace
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from orchestrator.config import override, trial_from_json
+from orchestrator.errors import ConfigError
 from orchestrator.results import read_record
 from orchestrator.sweep.local import outcome
-from orchestrator.sweep.sampling import open_study, suggest
+from orchestrator.sweep.sampling import Search, open_study, suggest
+from orchestrator.sweep.study import claim
 
 pytestmark = pytest.mark.filterwarnings(
     # Ray leaves sockets and files of its processes to the garbage collector.
@@ -156,21 +160,183 @@ def test_a_sampled_sweep_that_is_done_runs_nothing(run_sweep, new_results):
     assert again.text == first.text
 
 
-def test_a_point_that_failed_may_be_proposed_again(run_sweep, new_results):
-    """Six trials of two points: the failed one comes more than once, after an epoch or so."""
-    space = """
-    [spaces.test]
-    kind = "joint"
-    factors.train.learning_rate = {choices = [1e30, 1e-2]}
-    factors.model.dropout = {choices = [0.0, 0.2, 0.3, 0.4]}
-    """
+FEW = """
+[spaces.test]
+kind = "joint"
+factors.train.learning_rate = {choices = [1e30, 1e-2]}
+factors.model.dropout = {choices = [0.0, 0.2, 0.3, 0.4]}
+"""
+
+
+@pytest.fixture(scope="module")
+def few(run_sweep, new_results):
+    """Seven trials of eight points: those that failed are proposed again, and the good ones."""
     results = new_results()
-    result = run_sweep(space, executor="local", num_trials=7, results=results, name="s")
+    return run_sweep(FEW, executor="local", num_trials=7, results=results, name="s"), results
+
+
+def test_a_known_point_is_not_run_again_and_does_not_count(few):
+    result, results = few
     told = trials(results, "s")
-    assert len(told) == 7
     points = [tuple(trial.params.values()) for trial in told]
-    assert len(set(points)) < len(points), "no point came twice: choose another seed"
-    assert len(result.records) == 2 * len(set(points))
+    assert len(told) > 7, "no point came twice: choose another seed"
+    assert len(set(points)) == 7
+    assert len(result.records) == 2 * 7
+    assert TrialState.RUNNING not in {trial.state for trial in told}
+
+
+def test_a_known_point_is_told_the_same_again(few):
+    _, results = few
+    ends = {}
+    for trial in trials(results, "s"):
+        ends.setdefault(tuple(trial.params.values()), set()).add((trial.state, trial.value))
+    assert all(len(end) == 1 for end in ends.values())
+
+
+def test_known_points_do_not_count_when_a_sweep_goes_on(few, run_sweep):
+    """What failed is made up for, and nothing else is run."""
+    result, results = few
+    failed = {record.run_id for record in result.failed}
+    again = run_sweep(FEW, executor="local", num_trials=7, results=results, name="s")
+    assert again.num_reused == 2 * 7 - len(failed)
+
+
+def search_of(tmp_path, study, name="s"):
+    return Search(study, tmp_path / f"{name}.journal")
+
+
+def end(search, trial, value, state="finished"):
+    search.tell(trial, {"state": state}, [value])
+
+
+DROPOUT = "model.dropout = {choices = [0.0, 0.2, 0.3, 0.4]}"
+RATE = "train.learning_rate = {low = 1e-4, high = 1e-1, log = true}"
+LAYERS = "model.num_layers = {choices = [1, 2, 3]}"
+
+
+def asked(search, value=lambda point: 0.5, times=30):
+    """The points of a search to its end, each worth what ``value`` says."""
+    points = []
+    for _ in range(min(times, search.num_left)):
+        proposal = search.ask()
+        if proposal is None:
+            break
+        trial, point = proposal
+        points.append(point)
+        end(search, trial, value(point))
+    return points
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", pytest.param("gp", marks=pytest.mark.slow)])
+def test_every_sampler_finds_every_point_before_its_budget_is_spent(tmp_path, make_study, sampler):
+    """12 points, 11 trials: none is spent on a point that is known."""
+    study = make_study(DROPOUT, LAYERS, kind="joint", num_trials=11, sampler=sampler)
+    points = asked(search_of(tmp_path, study), lambda point: point["model.dropout"])
+    assert len({tuple(point.items()) for point in points}) == 11
+
+
+def test_equal_computations_are_one_point(tmp_path, make_study, monkeypatch):
+    """A setting that others switch off makes no new run, so it makes no new point."""
+    study = make_study(DROPOUT, LAYERS, kind="joint", num_trials=11)
+    settings = type(study.base.settings)
+    monkeypatch.setattr(settings, "canonical", lambda own: replace(own, dropout=0.0))
+    points = asked(search_of(tmp_path, study))
+    assert sorted(point["model.num_layers"] for point in points) == [1, 2, 3]
+
+
+def test_a_point_that_is_being_tried_is_not_tried_beside(tmp_path, make_study):
+    """Several workers ask before any has told."""
+    study = make_study(DROPOUT, LAYERS, kind="joint", num_trials=11)
+    search = search_of(tmp_path, study)
+    proposals = [search.ask() for _ in range(11)]
+    assert len({tuple(point.items()) for _, point in proposals}) == 11
+    for trial, point in proposals:
+        end(search, trial, point["model.dropout"])
+    history = open_study(tmp_path / "s.journal", "test", seed=0)
+    told = history.get_trials()
+    assert {trial.state for trial in told} == {TrialState.COMPLETE}
+    assert all(trial.value == trial.params["model.dropout"] for trial in told)
+
+
+def test_a_pruned_point_that_comes_again_is_pruned_again(tmp_path, make_study):
+    study = make_study(DROPOUT, LAYERS, kind="joint", num_trials=11)
+    search = search_of(tmp_path, study)
+    for _ in range(11):
+        trial, _point = search.ask()
+        search.report(trial, 0.25, 6)
+        search.tell(trial, {"state": "stopped"})
+    told = open_study(tmp_path / "s.journal", "test", seed=0).get_trials()
+    assert {trial.state for trial in told} == {TrialState.PRUNED}
+    assert {(*trial.intermediate_values.items(),) for trial in told} == {((6, 0.25),)}
+    assert search_of(tmp_path, study).num_left == 0
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "cmaes"])
+def test_draws_are_repeatable_and_go_on(tmp_path, make_study, sampler):
+    """The same seed draws the same; a search that is opened again draws on."""
+    study = make_study(RATE, DROPOUT, kind="joint", num_trials=6, sampler=sampler)
+    worth = lambda point: -abs(point["train.learning_rate"] - 0.01)  # noqa: E731
+    one, other = (asked(search_of(tmp_path, study, name), worth) for name in ("a", "b"))
+    assert one == other
+    assert len(one) == 6
+    longer = replace(study, num_trials=9)
+    more = asked(search_of(tmp_path, longer, "a"), worth)
+    assert len(more) == 3
+    assert not [point for point in more if point in one]
+
+
+@pytest.mark.slow
+def test_samplers_draw_differently(tmp_path, make_study):
+    worth = lambda point: -abs(point["train.learning_rate"] - 0.01)  # noqa: E731
+    drawn = [
+        asked(
+            search_of(
+                tmp_path,
+                make_study(RATE, DROPOUT, kind="joint", num_trials=14, sampler=sampler),
+                sampler,
+            ),
+            worth,
+        )
+        for sampler in ("tpe", "random", "gp", "cmaes")
+    ]
+    assert all(one != other for one, other in itertools.combinations(drawn, 2))
+
+
+def test_a_search_for_two_things_tells_both(tmp_path, make_study):
+    study = make_study(RATE, kind="joint", num_trials=4, objectives=("ndcg", "parameters"))
+    search = search_of(tmp_path, study)
+    for value in (0.1, 0.2, 0.3):
+        trial, _ = search.ask()
+        search.report(trial, 0.1, 1)  # Optuna knows no epochs of several objectives
+        search.tell(trial, {"state": "finished"}, [value, 100 * value])
+    history = open_study(tmp_path / "s.journal", "test", seed=0, objectives=("ndcg", "parameters"))
+    assert [direction.name for direction in history.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert [trial.values for trial in history.get_trials()] == [[0.1, 10], [0.2, 20], [0.3, 30]]
+    assert len(history.best_trials) == 3, "each is better in one of the two"
+
+
+def test_a_grid_runs_all_points_in_order_whatever_the_budget(make_study):
+    study = make_study(DROPOUT, LAYERS, kind="joint", num_trials=2, sampler="grid")
+    assert study.sampled is None
+    assert len(study.listed()) == 12
+    assert study.plan() == replace(study, num_trials=100, sampler="tpe").plan()
+
+
+def test_sampler_and_objectives_are_part_of_the_plan(make_study):
+    """And what is as it always was is not: sweeps of before keep their names."""
+    study = make_study(RATE, kind="joint")
+    keys = {"base", "kind", "factors", "seeds", "trials", "scheduler", "data", "code"}
+    assert set(study.plan()) == keys
+    assert replace(study, sampler="gp").plan() == {**study.plan(), "sampler": "gp"}
+    two = replace(study, objectives=("ndcg", "seconds"))
+    assert two.plan() == {**study.plan(), "objectives": ["ndcg", "seconds"]}
+
+
+def test_a_name_is_not_taken_by_a_sweep_with_another_sampler(make_study, tmp_path):
+    study = make_study(RATE, kind="joint")
+    claim(replace(study, sampler="random"), tmp_path)
+    with pytest.raises(ConfigError, match="is a sweep with other sampler"):
+        claim(study, tmp_path)
 
 
 def test_the_history_does_not_depend_on_the_process(tmp_path, make_study):
@@ -229,13 +395,16 @@ def test_a_point_is_worth_its_mean_over_seeds(local):
 
 
 @pytest.mark.slow
-def test_asha_through_ray_tells_optuna_what_became_of_each_trial(run_sweep, new_results, small):
+@pytest.mark.parametrize("scheduler", ["asha", "median"])
+def test_schedulers_through_ray_tell_optuna_what_became_of_each_trial(
+    run_sweep, new_results, small, scheduler
+):
     """Ray's own class would tell a trial ended early as complete, and leave a NaN one running."""
     results = new_results()
     arguments = {
         "executor": "ray",
         "num_trials": 8,
-        "scheduler": "asha",
+        "scheduler": scheduler,
         "results": results,
         "name": "s",
         "overrides": {**small, "train.max_epochs": 12},
@@ -255,3 +424,37 @@ def test_asha_through_ray_tells_optuna_what_became_of_each_trial(run_sweep, new_
     num_failed = sum(trial.state is TrialState.FAIL for trial in told)
     run_sweep(SPACE, **arguments)
     assert len(trials(results, "s")) == 8 + num_failed, "only the failed ones are made up for"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["ray", "local"])
+def test_a_search_for_two_things_leaves_a_front(run_sweep, new_results, small, executor):
+    """Both executors: the journal has both values of every trial, table and figure the front."""
+    space = """
+    [spaces.test]
+    kind = "joint"
+    factors.model.dim = {low = 2, high = 16}
+    factors.train.learning_rate = {low = 1e-3, high = 1e-1, log = true}
+    factors.model.dropout = {low = 0.0, high = 0.5}
+    """
+    results = new_results()
+    overrides = {k: v for k, v in small.items() if k != "model.dim"} | {"model.num_heads": 1}
+    result = run_sweep(
+        space,
+        executor=executor,
+        num_trials=6,
+        num_seeds=1,
+        objectives="ndcg,parameters",
+        overrides=overrides,
+        results=results,
+        name="s",
+    )
+    told = {trial.params["train.learning_rate"]: trial for trial in trials(results, "s")}
+    assert len(result.records) == len(told) == 6
+    for record in result.records:
+        trial = told[record.config["train"]["learning_rate"]]
+        assert trial.values == [record.metrics["val/ndcg@10"], record.num_parameters]
+    assert 0 < result.table["is_best"].sum() <= 6
+    assert [path.name for path in result.figures if "front" in path.name] == [
+        f"sasrec-test-front.{suffix}" for suffix in ("pdf", "png", "csv")
+    ]

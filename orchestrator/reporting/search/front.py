@@ -1,0 +1,80 @@
+"""The trade-off of a search for two things: points that nothing beats in both."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from orchestrator.config import MONITOR
+from orchestrator.reporting.legend import describe
+from orchestrator.reporting.points import value_text
+from orchestrator.reporting.search.history import VALUE
+from orchestrator.reporting.search.trials import FINISHED
+from orchestrator.reporting.style import COLUMN, LOOKS, new_figure, style
+from orchestrator.tracking.runs import COLUMNS, SweepInfo
+
+LABELS = {"num_parameters": "number of parameters", "seconds": "training time in seconds"}
+"""Second objective's column -> its axis."""
+_LOG_FROM = 5.0
+
+
+def on_front(gain: pd.Series, cost: pd.Series) -> np.ndarray:
+    """Which points no other beats: none is as good in both and better in one; NaN is never."""
+    good, dear = gain.to_numpy(dtype=float), cost.to_numpy(dtype=float)
+    beaten = (
+        (good[None, :] >= good[:, None])
+        & (dear[None, :] <= dear[:, None])
+        & ((good[None, :] > good[:, None]) | (dear[None, :] < dear[:, None]))
+    )
+    return ~beaten.any(axis=1) & ~np.isnan(good) & ~np.isnan(dear)
+
+
+def cost_column(info: SweepInfo) -> str | None:
+    """The column that is to be low; None where a search was for NDCG alone."""
+    return COLUMNS[info.objectives[1]] if len(info.objectives) > 1 else None
+
+
+def front_frame(trials: pd.DataFrame, info: SweepInfo) -> pd.DataFrame:
+    """The finished trials with ``on_front``, the cheapest first."""
+    cost = cost_column(info)
+    assert cost is not None, "a search for one thing has no front"
+    finished = trials[trials["state"] == FINISHED].drop(columns="best")
+    marked = finished.assign(on_front=on_front(finished[MONITOR], finished[cost]))
+    return marked.sort_values([cost, MONITOR], kind="stable", ignore_index=True)
+
+
+def draw_front(frame: pd.DataFrame, info: SweepInfo, title: str) -> Figure:
+    """Dots are trials, the filled ones and the line are the front; cheaper is further left."""
+    cost = cost_column(info)
+    assert cost is not None
+    front, rest = frame[frame["on_front"]], frame[~frame["on_front"]]
+    with style():
+        figure = new_figure(COLUMN, 2.3)
+        axes = figure.add_subplot()
+        axes.spines["right"].set_visible(False)
+        axes.plot(rest[cost], rest[MONITOR], "o", ms=3.5, mfc="white", color="0.45", mew=0.7)
+        axes.step(front[cost], front[MONITOR], where="post", color=LOOKS[0].color, lw=1.0)
+        axes.plot(front[cost], front[MONITOR], "s", ms=4, color=LOOKS[0].color)
+        _mark(axes, float(frame[cost].min()), float(frame[cost].max()))
+        axes.set_xlabel(LABELS[cost])
+        axes.set_ylabel(VALUE)
+        handles = [
+            Line2D([], [], color=LOOKS[0].color, marker="s", ms=4, lw=1.0, label="front"),
+            Line2D([], [], color="0.45", marker="o", mfc="white", ls="none", label="beaten"),
+        ]
+        describe(figure, title=title, handles=handles, notes=["Means over seeds of each point."])
+    return figure
+
+
+def _mark(axes: Axes, low: float, high: float) -> None:
+    """A log axis where the dearest is many times the cheapest."""
+    is_log = low > 0 and high > _LOG_FROM * low
+    if is_log:
+        axes.set_xscale("log")
+    locator = LogLocator(subs=(1.0, 2.0, 5.0)) if is_log else MaxNLocator(4)
+    ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
+    if len(ticks) > 1:
+        axes.set_xticks(ticks, labels=list(map(value_text, ticks)))
+        axes.set_xticks([], minor=True)
