@@ -1,6 +1,7 @@
 """Sweeps and ablations: prepared, run, tracked and drawn."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from orchestrator.sweep.options import Executor
 from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.run import run_study
-from orchestrator.sweep.space import Choice, base_trial, find_space, read_spaces
+from orchestrator.sweep.settings_file import base_settings, overruled
+from orchestrator.sweep.space import Choice, find_space, read_spaces
 from orchestrator.sweep.study import Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
 
@@ -29,6 +31,7 @@ def sweep(
     num_seeds: int = 3,
     num_trials: int = 20,
     scheduler: Scheduler = "none",
+    config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     num_workers: int = 2,
@@ -54,6 +57,7 @@ def sweep(
         num_seeds: seeds 0, 1, ... that every point is run with.
         num_trials: points to sample in a joint space; a smaller discrete space is run as a grid.
         scheduler: ``asha`` ends poor trials of a sampled space early.
+        config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value for the base point.
         name: the sweep's name; by default it follows from the content.
         num_workers: runs at once.
@@ -84,7 +88,7 @@ def sweep(
         listener=listener,
         on_problem=on_problem,
     )
-    base = base_trial(model, dataset)
+    base = base_settings(model, dataset, config)
     declared = find_space(model, space)
     way.options()
     opened = open_dataset(dataset, data_dir, verify=True)
@@ -98,6 +102,8 @@ def sweep(
         scheduler=scheduler,
         name=name,
     )
+    if config is not None:
+        study = replace(study, notes=(*study.notes, *overruled(declared, config)))
     info = sweep_info(study, opened)
     draw = partial(draw_sweep, info=info, base=study.base, dataset=opened)
     return SweepResult(**tracked(study, info, way, partial(run_study, study), draw))
@@ -114,6 +120,7 @@ def ablate(
     pairs: bool = False,
     modality_controls: bool = False,
     bound: float = BOUND,
+    config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     num_workers: int = 2,
@@ -145,6 +152,7 @@ def ablate(
         pairs: also every two variants together.
         modality_controls: also the base with each modality's features shuffled, noise, and mean.
         bound: part of the base's mean below which a difference does not matter.
+        config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value, for the base and thereby for all variants.
         name: the ablation's name; by default it follows from the content.
         num_workers: as the following ones, see :func:`sweep`.
@@ -187,7 +195,7 @@ def ablate(
         name=name,
     )
     checked_bound(bound)
-    base = base_trial(model, dataset)
+    base = base_settings(model, dataset, config)
     declared = read_spaces(model)
     way.options()
     opened = open_dataset(dataset, data_dir, verify=True)

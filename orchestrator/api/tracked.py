@@ -11,7 +11,7 @@ import torch
 
 from orchestrator.data import data_folder
 from orchestrator.errors import StoreError
-from orchestrator.sweep.events import Listener, Silent
+from orchestrator.sweep.events import Counting, Listener, Silent
 from orchestrator.sweep.options import Executor, Options
 from orchestrator.sweep.prepare import at_least_one, check_devices
 from orchestrator.sweep.run import StudyOutcome, open_executor
@@ -105,7 +105,8 @@ def tracked(
     claim(plan, options.folder)
     with tracker.open_sweep(info) as sink:
         with open_executor(way.executor) as execute:
-            outcome = work(sink=sink, options=options, execute=execute, listener=way.hears())
+            hears = Counting(way.hears(), on_plan=sink.plan_runs)
+            outcome = work(sink=sink, options=options, execute=execute, listener=hears)
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
         sink.finish_sweep(
             "failed" if outcome.failed else "finished",

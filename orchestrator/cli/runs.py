@@ -36,6 +36,7 @@ def sweep(
     scheduler: Annotated[
         Literal["none", "asha"], typer.Option(help="Ends poor trials of a joint space early.")
     ] = "none",
+    config: options.Config = None,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     name: options.Name = None,
@@ -63,6 +64,7 @@ def train(
     model: options.Model,
     dataset: options.Dataset = "planted",
     seed: Annotated[int, typer.Option(help="Decides weights, order and dropout.")] = 0,
+    config: options.Config = None,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     device: options.Device = "auto",
@@ -86,6 +88,7 @@ def train(
             model,
             dataset=dataset,
             seed=seed,
+            config=config,
             overrides=options.overrides(settings, max_epochs),
             results=results,
             data_dir=data_dir,
