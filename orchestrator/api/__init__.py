@@ -12,13 +12,16 @@ Every function raises :class:`orchestrator.errors.OrchError` with one clear sent
 user can mend. Ray and MLflow are imported by the functions that need them, not by this package.
 """
 
+from orchestrator.api.choosing import BestPoint, best, export_best
 from orchestrator.api.diagnosing import diagnose
+from orchestrator.api.doctor import Finding, doctor
 from orchestrator.api.drawing import plot
 from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
+from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
@@ -27,28 +30,45 @@ from orchestrator.api.results import (
     ModelDescription,
     SweepResult,
 )
+from orchestrator.api.showing import RunView, show
 from orchestrator.api.studies import ablate, sweep
 from orchestrator.api.training import train
+from orchestrator.api.watching import Status, SweepStatus, status, status_of
 from orchestrator.encoding import Encoded
 
 __all__ = [
     "RESULTS",
     "AblationResult",
+    "BestPoint",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
+    "Finding",
     "ModelDescription",
+    "Removal",
+    "RunView",
+    "Status",
     "SweepResult",
+    "SweepStatus",
     "ablate",
+    "best",
     "datasets",
     "diagnose",
+    "doctor",
     "encode",
     "explain",
+    "export_best",
     "import_data",
     "make_planted",
     "models",
+    "plan_removal",
     "plot",
+    "remove",
+    "restore",
+    "show",
     "spaces",
+    "status",
+    "status_of",
     "sweep",
     "train",
     "ui",

@@ -9,7 +9,19 @@ from typing import Any
 
 import typer
 
-from orchestrator.cli import ablate, data, diagnose, explain, inspect, runs, tracked, views
+from orchestrator.cli import (
+    ablate,
+    data,
+    diagnose,
+    explain,
+    inspect,
+    manage,
+    runs,
+    show,
+    status,
+    tracked,
+    views,
+)
 from orchestrator.errors import OrchError
 
 EXIT_USER_ERROR = 2
@@ -23,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (runs, ablate, diagnose, explain, views, inspect):
+for module in (runs, ablate, diagnose, explain, views, status, show, manage, inspect):
     module.add_to(app)
 app.add_typer(data.app)
 

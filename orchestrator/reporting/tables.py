@@ -11,6 +11,7 @@ import pandas as pd
 
 from orchestrator.config import MONITOR
 from orchestrator.reporting.points import (
+    METRICS,
     at_value,
     is_same,
     mean_over_seeds,
@@ -21,7 +22,6 @@ from orchestrator.reporting.points import (
     tried,
     value_text,
 )
-from orchestrator.reporting.sensitivity import METRICS
 from orchestrator.tracking.runs import SweepInfo
 
 HALF = " ±"
