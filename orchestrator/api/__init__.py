@@ -12,7 +12,9 @@ Every function raises :class:`orchestrator.errors.OrchError` with one clear sent
 user can mend. Ray and MLflow are imported by the functions that need them, not by this package.
 """
 
+from orchestrator.api.choosing import BestPoint, best, export_best
 from orchestrator.api.diagnosing import diagnose
+from orchestrator.api.doctor import Finding, doctor
 from orchestrator.api.drawing import plot
 from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
@@ -20,6 +22,7 @@ from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
+from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
@@ -30,31 +33,48 @@ from orchestrator.api.results import (
     SweepResult,
 )
 from orchestrator.api.resuming import resume
+from orchestrator.api.showing import RunView, show
 from orchestrator.api.studies import ablate, sweep
 from orchestrator.api.training import train
+from orchestrator.api.watching import Status, SweepStatus, status, status_of
 from orchestrator.encoding import Encoded
 
 __all__ = [
     "RESULTS",
     "AblationResult",
+    "BestPoint",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
+    "Finding",
     "ModelDescription",
     "PathResult",
+    "Removal",
+    "RunView",
+    "Status",
     "SweepResult",
+    "SweepStatus",
     "ablate",
+    "best",
     "datasets",
     "diagnose",
+    "doctor",
     "encode",
     "explain",
+    "export_best",
     "import_data",
     "make_planted",
     "models",
     "path",
+    "plan_removal",
     "plot",
+    "remove",
+    "restore",
     "resume",
+    "show",
     "spaces",
+    "status",
+    "status_of",
     "sweep",
     "train",
     "ui",

@@ -16,7 +16,8 @@ from orchestrator.sweep.events import Listener
 from orchestrator.sweep.options import Executor
 from orchestrator.sweep.prepare_diagnosis import Wish, prepare_diagnosis
 from orchestrator.sweep.run import run_study
-from orchestrator.sweep.space import base_trial, read_spaces
+from orchestrator.sweep.settings_file import base_settings
+from orchestrator.sweep.space import read_spaces
 from orchestrator.tracking.runs import SweepInfo
 
 BASELINE = "sasrec"
@@ -30,6 +31,7 @@ def diagnose(
     num_seeds: int = 3,
     views: str | None = None,
     against: str = BASELINE,
+    config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     num_workers: int = 2,
@@ -61,6 +63,7 @@ def diagnose(
         num_seeds: seeds 0, 1, ... that everything is run with.
         views: views by commas; by default all that the model can have.
         against: the model that gains are over.
+        config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value; those of the section ``model`` are for ``model`` alone.
         name: the diagnosis's name; by default it follows from the content.
         num_workers: as the following ones, see :func:`orchestrator.api.sweep`.
@@ -101,7 +104,7 @@ def diagnose(
     wish = Wish(
         views=views, against=against, num_seeds=num_seeds, overrides=overrides or {}, name=name
     )
-    base = base_trial(model, dataset)
+    base = base_settings(model, dataset, config)
     declared = read_spaces(model)
     way.options()
     opened = open_dataset(dataset, data_dir, verify=True)

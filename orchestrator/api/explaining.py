@@ -19,12 +19,10 @@ from orchestrator.sweep.objective import (
     run_folder,
     train_recorded,
 )
+from orchestrator.sweep.stored import matching_run
 
 if TYPE_CHECKING:
     from orchestrator.reporting.explain_figure import Picture
-
-_NAMED = 5
-"""Runs that a message about several names."""
 
 
 def explain(
@@ -34,6 +32,7 @@ def explain(
     dataset: str | None = None,
     seed: int | None = None,
     run: str | None = None,
+    config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     out: Path | None = None,
     results: Path = RESULTS,
@@ -53,7 +52,8 @@ def explain(
         dataset: a data set by name, ``planted`` unless given.
         seed: of the run, 0 unless given.
         run: a finished run by its id or the beginning of it, from whichever sweep, instead of
-            data set, seed and overrides.
+            data set, seed, config and overrides.
+        config: a TOML file of settings to begin from.
         overrides: dotted key -> value.
         out: folder to write into, by default ``explain`` in the results folder.
         results: folder of runs.
@@ -72,25 +72,31 @@ def explain(
             model,
             dataset=dataset or PLANTED,
             seed=seed or 0,
+            config=config,
             overrides=overrides,
             data_dir=data_dir,
             device=device,
         )
-        config, opened, record = *planned_run, None
+        trial, opened, record = *planned_run, None
     else:
-        given = {"--dataset": dataset, "--seed": seed, "--set or --max-epochs": overrides or None}
+        given = {
+            "--dataset": dataset,
+            "--seed": seed,
+            "--config": config,
+            "--set or --max-epochs": overrides or None,
+        }
         _refuse_beside_run(run, [option for option, value in given.items() if value is not None])
         record = _find_run(run, model, results)
-        config = trial_from_json(record.config)
-        opened = _data_of(record, config, data_dir)
+        trial = trial_from_json(record.config)
+        opened = _data_of(record, trial, data_dir)
     number = find_item(opened, item)
-    item_readings(config, None, opened, number)  # refuses, before anything is trained
+    item_readings(trial, None, opened, number)  # refuses, before anything is trained
     if record is None:
-        _tell(config, opened, results, on_training)
+        _tell(trial, opened, results, on_training)
         record = train_recorded(
-            config, opened, results=results.resolve(), device=device, on_epoch=on_epoch
+            trial, opened, results=results.resolve(), device=device, on_epoch=on_epoch
         )
-    readings = item_readings(config, run_folder(results, record.run_id) / WEIGHTS, opened, number)
+    readings = item_readings(trial, run_folder(results, record.run_id) / WEIGHTS, opened, number)
     return _reported(record, opened, number, readings, out or results / "explain")
 
 
@@ -103,24 +109,13 @@ def _refuse_beside_run(run: str, options: list[str]) -> None:
 
 def _find_run(begin: str, model: str, results: Path) -> Record:
     """The finished run of a model whose id begins so."""
-    runs = results / "runs"
-    found = sorted(path.name for path in runs.glob("*") if begin and path.name.startswith(begin))
-    if not found:
-        raise ConfigError(
-            f"--run: no run in {runs} has an id that begins with `{begin}`. Ids are the names of "
-            "its folders."
-        )
-    if len(found) > 1:
-        raise ConfigError(
-            f"--run: the ids of {len(found)} runs in {runs} begin with `{begin}`: "
-            f"{', '.join(found[:_NAMED])}{' and others' if len(found) > _NAMED else ''}. Give more."
-        )
-    record = finished_record(results, found[0])
+    found = matching_run(begin, results, where="--run")
+    record = finished_record(results, found)
     if record is None:
-        raise ConfigError(f"--run: {found[0]} has not finished. Choose one that has.")
+        raise ConfigError(f"--run: {found} has not finished. Choose one that has.")
     if record.config["model"] != model:
         raise ConfigError(
-            f"--run: {found[0]} is a run of {record.config['model']}, not of {model}. Choose "
+            f"--run: {found} is a run of {record.config['model']}, not of {model}. Choose "
             f"another, or explain {record.config['model']}."
         )
     return record

@@ -1,6 +1,7 @@
 """Sweeps and ablations: prepared, run, tracked and drawn."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.prepare_search import check_executor, read_objectives
 from orchestrator.sweep.run import run_study
-from orchestrator.sweep.space import base_trial, find_space, read_spaces
+from orchestrator.sweep.settings_file import base_settings, overruled
+from orchestrator.sweep.space import find_space, read_spaces
 from orchestrator.sweep.study import Sampler, Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
 
@@ -34,6 +36,7 @@ def sweep(
     sampler: Sampler = "tpe",
     scheduler: Scheduler = "none",
     objectives: str = "ndcg",
+    config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     num_workers: int = 2,
@@ -64,6 +67,7 @@ def sweep(
         scheduler: ``asha``, ``hyperband`` or ``median`` end poor trials of a sampled space early.
         objectives: ``ndcg``, or with a comma also ``parameters`` or ``seconds``, for a front of
             points none of which is better in both.
+        config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value for the base point.
         name: the sweep's name; by default it follows from the content.
         num_workers: runs at once.
@@ -102,7 +106,7 @@ def sweep(
     )
     wanted = read_objectives(objectives)
     check_executor(executor, scheduler)
-    base = base_trial(model, dataset)
+    base = base_settings(model, dataset, config)
     declared = find_space(model, space)
     way.options()
     opened = open_dataset(dataset, data_dir, verify=True)
@@ -118,6 +122,8 @@ def sweep(
         sampler=sampler,
         objectives=wanted,
     )
+    if config is not None:
+        study = replace(study, notes=(*study.notes, *overruled(declared, config)))
     info = sweep_info(study, opened)
     draw = partial(draw_sweep, info=info, base=study.base, dataset=opened)
     return SweepResult(**tracked(study, info, way, partial(run_study, study), draw))
@@ -134,6 +140,7 @@ def ablate(
     pairs: bool = False,
     modality_controls: bool = False,
     bound: float = BOUND,
+    config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     num_workers: int = 2,
@@ -167,6 +174,7 @@ def ablate(
         pairs: also every two variants together.
         modality_controls: also the base with each modality's features shuffled, noise, and mean.
         bound: part of the base's mean below which a difference does not matter.
+        config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value, for the base and thereby for all variants.
         name: the ablation's name; by default it follows from the content.
         num_workers: as the following ones, see :func:`sweep`.
@@ -215,7 +223,7 @@ def ablate(
         name=name,
     )
     checked_bound(bound)
-    base = base_trial(model, dataset)
+    base = base_settings(model, dataset, config)
     declared = read_spaces(model)
     way.options()
     opened = open_dataset(dataset, data_dir, verify=True)

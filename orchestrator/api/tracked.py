@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from orchestrator.api.command import Command
 from orchestrator.data import data_folder
 from orchestrator.errors import ConfigError, StoreError
-from orchestrator.sweep.events import Listener, Silent
+from orchestrator.sweep.events import Counting, Listener, Silent
 from orchestrator.sweep.options import Executor, Options
 from orchestrator.sweep.prepare import at_least, at_least_one, check_devices
 from orchestrator.sweep.run import StudyOutcome, open_executor
@@ -125,7 +125,8 @@ def tracked(
     with only_one(options.folder), tracker.open_sweep(info) as sink:
         way.command.keep(options.folder, plan.name)
         with open_executor(way.executor) as execute:
-            outcome = work(sink=sink, options=options, execute=execute, listener=way.hears())
+            hears = Counting(way.hears(), on_plan=sink.plan_runs)
+            outcome = work(sink=sink, options=options, execute=execute, listener=hears)
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
         sink.finish_sweep(
             "failed" if outcome.failed or outcome.stop_reason else "finished",

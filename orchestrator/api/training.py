@@ -10,7 +10,7 @@ from orchestrator.config import TrialConfig, override
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.results import Epoch, Record
 from orchestrator.sweep.objective import train_recorded
-from orchestrator.sweep.space import base_trial
+from orchestrator.sweep.settings_file import base_settings
 from orchestrator.training.loop import pick_device
 
 
@@ -19,6 +19,7 @@ def train(
     *,
     dataset: str = "planted",
     seed: int = 0,
+    config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     results: Path = RESULTS,
     data_dir: Path | None = None,
@@ -33,6 +34,7 @@ def train(
         model: a model of the zoo.
         dataset: a data set by name.
         seed: decides weights, order and dropout.
+        config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value, such as ``{"train.learning_rate": 3e-4}``.
         results: the run's folder is ``results/runs/<run id>``.
         data_dir: folder of data sets.
@@ -42,16 +44,17 @@ def train(
     Raises:
         OrchError: unknown names, impossible settings, damaged data, a loss that is not a number.
     """
-    config, opened = planned(
+    trial, opened = planned(
         model,
         dataset=dataset,
         seed=seed,
+        config=config,
         overrides=overrides,
         data_dir=data_dir,
         device=device,
     )
     return train_recorded(
-        config, opened, results=results.resolve(), device=device, on_epoch=on_epoch
+        trial, opened, results=results.resolve(), device=device, on_epoch=on_epoch
     )
 
 
@@ -60,12 +63,13 @@ def planned(
     *,
     dataset: str,
     seed: int,
+    config: Path | None,
     overrides: Mapping[str, Any] | None,
     data_dir: Path | None,
     device: str,
 ) -> tuple[TrialConfig, Dataset]:
     """The settings and the data set of the run that :func:`train` trains."""
-    base = replace(base_trial(model, dataset), seed=seed)
-    config = override(base, overrides or {}, where="--set")
+    base = replace(base_settings(model, dataset, config), seed=seed)
+    trial = override(base, overrides or {}, where="--set")
     pick_device(device)
-    return config, open_dataset(dataset, data_dir, verify=True)
+    return trial, open_dataset(dataset, data_dir, verify=True)

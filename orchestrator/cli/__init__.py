@@ -9,7 +9,20 @@ from typing import Any
 
 import typer
 
-from orchestrator.cli import ablate, data, diagnose, explain, inspect, path, runs, tracked, views
+from orchestrator.cli import (
+    ablate,
+    data,
+    diagnose,
+    explain,
+    inspect,
+    manage,
+    path,
+    runs,
+    show,
+    status,
+    tracked,
+    views,
+)
 from orchestrator.errors import OrchError
 
 EXIT_USER_ERROR = 2
@@ -23,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (runs, ablate, path, diagnose, explain, views, inspect):
+for module in (runs, ablate, path, diagnose, explain, views, status, show, manage, inspect):
     module.add_to(app)
 app.add_typer(data.app)
 

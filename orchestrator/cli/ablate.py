@@ -55,6 +55,7 @@ def ablate(
     workers: options.Workers = 2,
     threads: options.Threads = 1,
     gpus: options.Gpus = None,
+    config: options.Config = None,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     name: options.Name = None,

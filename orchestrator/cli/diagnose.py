@@ -36,6 +36,7 @@ def diagnose(
     workers: options.Workers = 2,
     threads: options.Threads = 1,
     gpus: options.Gpus = None,
+    config: options.Config = None,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     name: options.Name = None,

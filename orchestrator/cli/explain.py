@@ -35,6 +35,7 @@ def explain(
             help="A finished run by the beginning of its id, instead of data set and settings.",
         ),
     ] = None,
+    config: options.Config = None,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     out: Annotated[
@@ -63,6 +64,7 @@ def explain(
             dataset=dataset,
             seed=seed,
             run=run,
+            config=config,
             overrides=options.overrides(settings, max_epochs),
             out=out,
             results=results,

@@ -90,6 +90,14 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as train.patience=5."),
 ]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings to begin from, such as `orch best --export` writes; --set goes over them.",
+    ),
+]
 MaxEpochs = Annotated[
     int | None, typer.Option("--max-epochs", help="Short for --set train.max_epochs=N.")
 ]

@@ -49,6 +49,7 @@ def sweep(
             "for a trade-off; validation alone."
         ),
     ] = "ndcg",
+    config: options.Config = None,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     name: options.Name = None,
@@ -107,6 +108,7 @@ def train(
     model: options.Model,
     dataset: options.Dataset = "planted",
     seed: Annotated[int, typer.Option(help="Decides weights, order and dropout.")] = 0,
+    config: options.Config = None,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     device: options.Device = "auto",
@@ -130,6 +132,7 @@ def train(
             model,
             dataset=dataset,
             seed=seed,
+            config=config,
             overrides=options.overrides(settings, max_epochs),
             results=results,
             data_dir=data_dir,

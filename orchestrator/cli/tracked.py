@@ -39,10 +39,14 @@ def problem(text: str) -> None:
 
 
 def _show(result: "SweepResult", results: Path) -> None:
+    from orchestrator.tracking.store import shown
+
     typer.echo(f"\n{result.text}\n")
     for path in result.figures:
         typer.echo(f"{path.suffix[1:].upper()}: {short(path)}")
-    typer.echo(f"MLflow: {result.tracking_uri}; browse it with `orch ui --results {results}`.")
+    typer.echo(
+        f"MLflow: {shown(result.tracking_uri)}; browse it with `orch ui --results {results}`."
+    )
     if result.stop_reason:
         typer.echo(f"orch: stopped: {result.stop_reason}", err=True)
     if result.failed:
@@ -55,8 +59,20 @@ def _show(result: "SweepResult", results: Path) -> None:
             "Type the same command again to run those again.",
             err=True,
         )
+        for text in _where_to_look(result, results):
+            typer.echo(f"orch: {text}", err=True)
     if result.failed or result.stop_reason:
         raise typer.Exit(EXIT_FAILED_RUNS)
+
+
+def _where_to_look(result: "SweepResult", results: Path) -> list[str]:
+    """Where the traceback of a failed run is, and what its worker said."""
+    from orchestrator.api.watching import worker_logs
+
+    logs = [short(path.resolve()) for path in worker_logs(results, result.name)]
+    option = "" if results == Path("results") else f" --results {results}"
+    lines = [f"`orch show {result.failed[0].run_id[:8]}{option}` tells more of the first."]
+    return [*lines, f"What the workers said is in {logs[-1]}."] if logs else lines
 
 
 def short(path: Path) -> str:

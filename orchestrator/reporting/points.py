@@ -16,6 +16,8 @@ RUNNING = "running"
 FAILED = ("failed", "killed")
 """Status of runs that ended without an outcome; ``stopped`` ones ended early on purpose."""
 
+METRICS = ("test/recall@20", "test/ndcg@20")
+"""What sweeps' figures and tables tell: the left and the right axis."""
 _METRICS = {"recall": "Recall", "ndcg": "NDCG", "hit": "Hit", "mrr": "MRR"}
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from orchestrator.reporting.panels import Reference, draw
 from orchestrator.reporting.points import (
+    METRICS,
     at_value,
     exists,
     is_same,
@@ -25,8 +26,7 @@ from orchestrator.reporting.points import (
 from orchestrator.reporting.style import save, style, write_whole
 from orchestrator.tracking.runs import SweepInfo
 
-METRICS = ("test/recall@20", "test/ndcg@20")
-"""Left and right axis."""
+__all__ = ["METRICS", "sensitivity", "sensitivity_frame", "write_figure"]
 
 _COLUMNS = [
     *("factor", "value", "is_base", "metric"),

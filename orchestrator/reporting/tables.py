@@ -11,6 +11,7 @@ import pandas as pd
 
 from orchestrator.config import MONITOR
 from orchestrator.reporting.points import (
+    METRICS,
     at_value,
     exists,
     is_same,
@@ -23,7 +24,6 @@ from orchestrator.reporting.points import (
     value_text,
 )
 from orchestrator.reporting.search.front import LABELS, cost_column, on_front
-from orchestrator.reporting.sensitivity import METRICS
 from orchestrator.tracking.runs import COLUMNS, SweepInfo
 
 HALF = " ±"

@@ -1,5 +1,6 @@
 """What happens in a running study, told in the driver to the tracker and to whoever watches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -67,6 +68,41 @@ class Silent:
 
     def finished(self, run: Run, record: Record) -> None:
         """Ignore it."""
+
+
+@dataclass
+class Counting:
+    """Passes everything on to a listener, and tells how many runs were planned in all so far."""
+
+    listener: Listener
+    on_plan: Callable[[int], None]
+    num_runs: int = 0
+
+    def checking(self, num_done: int, num_variants: int) -> None:
+        """Pass it on."""
+        self.listener.checking(num_done, num_variants)
+
+    def phase(self, name: str) -> None:
+        """Pass it on."""
+        self.listener.phase(name)
+
+    def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
+        """Count, and pass it on."""
+        self.num_runs += num_runs
+        self.on_plan(self.num_runs)
+        self.listener.planned(num_runs, num_reused, notes)
+
+    def epoch(self, run: Run, epoch: Epoch) -> None:
+        """Pass it on."""
+        self.listener.epoch(run, epoch)
+
+    def repeated(self, run: Run, record: Record) -> None:
+        """Pass it on."""
+        self.listener.repeated(run, record)
+
+    def finished(self, run: Run, record: Record) -> None:
+        """Pass it on."""
+        self.listener.finished(run, record)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from orchestrator.errors import StoreError
-from orchestrator.tracking.store import check, creation_lock, database, shown
+from orchestrator.tracking.store import check, check_to_read, creation_lock, database, shown
 from orchestrator.tracking.tags import parts
 
 _QUIET = {
@@ -49,6 +49,14 @@ def connect(uri: str) -> Any:  # noqa: ANN401 - MLflow's client
     """A client of the store, which is made if it is a file that is not there."""
     check(uri)
     with creation_lock(uri), store_errors(uri), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return library().tracking.MlflowClient(tracking_uri=uri)
+
+
+def connect_to_read(uri: str) -> Any:  # noqa: ANN401 - MLflow's client
+    """A client of a store that is there; nothing is made or written."""
+    check_to_read(uri)
+    with store_errors(uri), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return library().tracking.MlflowClient(tracking_uri=uri)
 
@@ -100,14 +108,22 @@ def _paged(call: Callable[..., Any], **arguments: object) -> list[Any]:
             return found
 
 
-def search(client: Any, experiments: list[str], filter_string: str) -> list[Any]:  # noqa: ANN401
-    """Runs that are not deleted, newest first."""
+def search(
+    client: Any,  # noqa: ANN401
+    experiments: list[str],
+    filter_string: str,
+    *,
+    is_deleted: bool = False,
+) -> list[Any]:
+    """Runs that are not deleted, or those that are, newest first."""
     if not experiments:
         return []
+    kinds = library().entities.ViewType
     return _paged(
         client.search_runs,
         experiment_ids=experiments,
         filter_string=filter_string,
+        run_view_type=kinds.DELETED_ONLY if is_deleted else kinds.ACTIVE_ONLY,
         order_by=["attributes.start_time DESC"],
     )
 

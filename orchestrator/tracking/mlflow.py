@@ -14,11 +14,12 @@ import pandas as pd
 
 from orchestrator.errors import StoreError, unknown
 from orchestrator.tracking.client import connect, experiments, search, store_errors
+from orchestrator.tracking.frame import frame_of
 from orchestrator.tracking.runs import RunInfo, SweepInfo
 from orchestrator.tracking.spool import Ending, Entry, Spool
 from orchestrator.tracking.store import check_folder, shown, tracking_uri
 from orchestrator.tracking.sweep import SweepTracker
-from orchestrator.tracking.tags import is_superseded, read_info, row
+from orchestrator.tracking.tags import read_info
 from orchestrator.tracking.tree import SweepStore, family, runs_of
 
 __all__ = ["RunInfo", "SweepInfo", "SweepTracker", "Tracker", "tracking_uri"]
@@ -89,12 +90,7 @@ class Tracker:
         """
         parent = self._parent(name)
         with store_errors(self.uri):
-            runs = runs_of(self._client, parent)
-        frame = pd.DataFrame([row(run) for run in runs if not is_superseded(run)])
-        head = ["run_id", "status", "seed"]
-        head += [name for name in ("variant", "phase") if name in frame]
-        rest = sorted(set(frame.columns) - set(head), key=lambda name: ("/" in name, name))
-        return frame.reindex(columns=[*head, *rest])
+            return frame_of(runs_of(self._client, parent))
 
     def _parents(self) -> dict[str, Any]:
         with store_errors(self.uri):

@@ -50,10 +50,16 @@ class Spool:
         Raises:
             StoreError: the folder cannot be written.
         """
-        sweep = content_hash([item.sweep.model, item.sweep.space, item.sweep.name])
+        sweep = _sweep_hash(item.sweep)
         # Endings sort after the runs of every sweep.
         name = f"run-{sweep}-{item.run.key}" if isinstance(item, Entry) else f"sweep-{sweep}"
         write_json(self.folder / f"{name}.json", _plain(item))
+
+    def of(self, sweep: SweepInfo) -> list[Path]:
+        """The files of what a sweep has to tell yet."""
+        name = _sweep_hash(sweep)
+        patterns = (f"run-{name}-*.json", f"sweep-{name}.json")
+        return sorted(path for pattern in patterns for path in self.folder.glob(pattern))
 
     def replay(
         self, tell: Callable[[Entry | Ending], None], *, on_problem: Callable[[str], None]
@@ -93,6 +99,10 @@ class Spool:
             yield True
         finally:
             lock.release()
+
+
+def _sweep_hash(sweep: SweepInfo) -> str:
+    return content_hash([sweep.model, sweep.space, sweep.name])
 
 
 def _plain(item: Entry | Ending) -> JSON:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import socket
 import sqlite3
 import urllib.error
@@ -22,6 +23,7 @@ LOCK_SECONDS = 120.0
 
 SQLITE = "sqlite:///"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_SECRET = re.compile(r"(?i)((?:password|passwd|pwd|token|key|secret|user)=)[^&]*")
 _ADVICE = "Start the server, or leave MLFLOW_TRACKING_URI unset to use a local file."
 
 
@@ -46,14 +48,62 @@ def existing_uri(option: str | None, results: Path) -> str:
     return uri
 
 
+def check_to_read(uri: str) -> None:
+    """See that the store answers and is whole, and write nothing, not even a lock.
+
+    Raises:
+        StoreError: the server is unreachable, or the file is no store.
+    """
+    file = database(uri)
+    if file is None:
+        check(uri)
+        return
+    _check_database(file)
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            has_any = connection.execute("SELECT 1 FROM experiments LIMIT 1").fetchone()
+    except sqlite3.Error:
+        has_any = None
+    if has_any is None:  # MLflow writes this row last
+        raise StoreError(
+            f"{file}: is no MLflow store, or one that is being made at this moment. Try again, or "
+            "name another by --tracking-uri."
+        )
+
+
+def check_to_write(uri: str) -> None:
+    """See that a database file can be written now, and leave it as it is; servers are not tried.
+
+    Raises:
+        StoreError: the file or its folder cannot be written, or another process holds the file.
+    """
+    file = database(uri)
+    if file is None:
+        return
+    if not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+        raise StoreError(
+            f"{file}: cannot be written. Mend the rights of the file and its folder, or choose "
+            "another --results folder."
+        )
+    try:
+        with closing(sqlite3.connect(file, timeout=REACH_SECONDS)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{file}: cannot be written now ({error}). Another process holds it, or its file "
+            "system does not lock files: keep the store on a local disk or on a server."
+        ) from None
+
+
 def is_server(uri: str) -> bool:
     """Whether the store is behind HTTP."""
     return urlsplit(uri).scheme in {"http", "https"}
 
 
 def shown(uri: str) -> str:
-    """The URI as messages may show it: without a user's name and password."""
-    return _with_user(uri, "***@")
+    """The URI as messages may show it: without a user's name, password or keys in its query."""
+    return _SECRET.sub(r"\1***", _with_user(uri, "***@"))
 
 
 def database(uri: str) -> Path | None:

@@ -29,6 +29,9 @@ RETRY_SECONDS = 30.0
 class Writer(Protocol):
     """One sweep in a store; every method raises :class:`StoreError` where the store fails."""
 
+    def plan(self, num_runs: int) -> None:
+        """Say how many runs the sweep has, of the phases begun so far."""
+
     def start(self, run: RunInfo) -> None:
         """Create the run, or open it again."""
 
@@ -78,6 +81,10 @@ class SweepTracker:
         self._retry_at = 0.0
         self._is_ended = False
         self._is_lost = False
+
+    def plan_runs(self, num_runs: int) -> None:
+        """Say how many runs the sweep has, of the phases begun so far."""
+        self._attempt(partial(self._writer.plan, num_runs))
 
     def start_run(self, run: RunInfo) -> None:
         """Open a run: a new one, or the one that was told of under this id before."""

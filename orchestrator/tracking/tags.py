@@ -1,8 +1,11 @@
 """A sweep and its runs as MLflow's tags and metrics, and back."""
 
 import json
+import shlex
 import socket
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -18,6 +21,7 @@ from orchestrator.tracking.names import (
     to_mlflow,
 )
 from orchestrator.tracking.runs import RunInfo, SweepInfo, VariantInfo, sweep_from_json
+from orchestrator.tracking.store import shown
 
 TAG_LENGTH = 5000
 """Characters per tag on every store."""
@@ -193,6 +197,24 @@ def process_tags() -> dict[str, str]:
         "orch.pid": str(me.pid),
         "orch.pid_started": f"{me.create_time():.2f}",
     }
+
+
+def command_tags() -> dict[str, str]:
+    """What was typed, without passwords, and where; empty where it is no command of orch's."""
+    program, *words = sys.argv or [""]
+    typed = shlex.join(["orch", *(_without_password(word) for word in words)])
+    is_ours = Path(program).stem == "orch"
+    return {
+        "orch.command": cut(typed, TAG_LENGTH) if is_ours else "",
+        "orch.cwd": str(Path.cwd()) if is_ours else "",
+    }
+
+
+def _without_password(word: str) -> str:
+    option, equals, value = word.partition("=")
+    if option.startswith("--") and equals:
+        return f"{option}={_without_password(value)}"
+    return shown(word) if "://" in word else word
 
 
 def is_orphan(run: Any) -> bool:  # noqa: ANN401

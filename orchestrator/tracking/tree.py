@@ -22,6 +22,7 @@ from orchestrator.tracking.tags import (
     NOTE_LENGTH,
     SECONDS,
     TAG_LENGTH,
+    command_tags,
     curve,
     cut,
     finals,
@@ -66,10 +67,15 @@ class SweepStore:
             for run in running_here(self._client):
                 if is_orphan(run):
                     self._stop(run.info.run_id, "killed", "its process ended without a word")
-            self._resume(self._parent, sweep_tags(self._info))
+            self._resume(self._parent, {**command_tags(), **sweep_tags(self._info)})
             if self._info.has_variants:
                 for variant in (VariantInfo(name=BASE, changed={}), *self._info.variants):
                     self._resume(self._variant(variant.name), variant_tags(self._info, variant))
+
+    def plan(self, num_runs: int) -> None:
+        """Say how many runs the sweep has, of the phases begun so far."""
+        with store_errors(self._uri):
+            self._tag(self._parent.info.run_id, {"orch.num_runs": str(num_runs)})
 
     def start(self, run: RunInfo) -> None:
         """Create the run, or open it again."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from orchestrator.errors import StoreError
 from orchestrator.tracking.mlflow import Tracker
-from orchestrator.tracking.store import database, is_server
+from orchestrator.tracking.store import database, is_server, shown
 
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
@@ -40,7 +40,7 @@ def serve(
         StoreError: the store cannot be opened, the port is taken, or the server does not start.
     """
     if is_server(uri):
-        on_ready(uri)
+        on_ready(shown(uri))
         return
     file = database(uri)
     if file is None or not file.exists():

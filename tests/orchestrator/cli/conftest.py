@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.cli import main
+from orchestrator import api
+from orchestrator.cli import main, options
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "ORCH_DATA", "RAY_ADDRESS", "_ORCH_COMPLETE")
 SETTINGS = (
@@ -48,6 +49,33 @@ def store(place, made_store):
     """A fresh store in the default results folder."""
     (place / "results").mkdir()
     shutil.copy(made_store, place / "results" / "mlflow.db")
+    return place / "results"
+
+
+@pytest.fixture(scope="session")
+def made_sweep(tmp_path_factory, data_dir, made_store):
+    """A results folder with a finished sweep `mine` of four points at two seeds."""
+    results = tmp_path_factory.mktemp("swept") / "results"
+    results.mkdir()
+    shutil.copy(made_store, results / "mlflow.db")
+    api.sweep(
+        "sasrec",
+        "heads",
+        dataset="tiny",
+        num_seeds=2,
+        name="mine",
+        executor="local",
+        overrides=options.overrides(list(SETTINGS), max_epochs=1),
+        results=results,
+        data_dir=data_dir,
+    )
+    return results
+
+
+@pytest.fixture
+def swept(place, made_sweep):
+    """The same in the default results folder, to be changed at will."""
+    shutil.copytree(made_sweep, place / "results")
     return place / "results"
 
 

@@ -137,9 +137,12 @@ def test_a_killed_worker_is_one_failed_run(start, store, small):
         name for name, run in after.items() if run.info.status == "FAILED" and name != "sweep"
     ]
     reason = "its worker process died (killed or lost)"
+    (logs,) = (store / "sweeps" / "mine").glob("ray-*")
     assert err == (
         f"orch: run {failed} failed: {reason}\n"
         "orch: 1 of 4 runs failed. Type the same command again to run those again.\n"
+        f"orch: `orch show {failed[:8]}` tells more of the first.\n"
+        f"orch: What the workers said is in {logs.relative_to(store.parent)}.\n"
     )
     assert f": FAILED: {reason}\n" in out
     assert after[failed].data.tags["orch.reason"] == reason

@@ -63,12 +63,17 @@ def test_failed_runs_are_told_one_by_one_and_in_sum(orch, store, small):
     )
     lines = done.err.splitlines()
     assert done.code == 1
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all(
         re.fullmatch(rf"orch: run [0-9a-f]{{16}} failed: {re.escape(reason)}", line)
         for line in lines[:4]
     )
     assert lines[4] == ("orch: 4 of 4 runs failed. Type the same command again to run those again.")
+    first = lines[0].split()[2]
+    assert lines[5] == f"orch: `orch show {first[:8]}` tells more of the first."
+    shown = orch("show", first)
+    assert f"Reason: {reason}\n" in shown.out
+    assert shown.out.endswith(f"orchestrator.errors.TrialError: {reason}\n"), "the traceback"
     assert f"[1/4] base seed=0: FAILED: {reason}" in done.out
     assert "No run has finished." in done.out
 

@@ -17,6 +17,9 @@ class Store:
             raise StoreError("The store is gone.")
         self.calls.append(call)
 
+    def plan(self, num_runs):
+        self._told("plan", num_runs)
+
     def start(self, run):
         self._told("start", run.run_id)
 
