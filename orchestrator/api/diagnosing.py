@@ -12,7 +12,7 @@ from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.sweep.diagnosis import Diagnosis
 from orchestrator.sweep.events import Listener
-from orchestrator.sweep.options import Executor
+from orchestrator.sweep.options import Executor, Gpus
 from orchestrator.sweep.prepare_diagnosis import Wish, prepare_diagnosis
 from orchestrator.sweep.run import run_study
 from orchestrator.sweep.space import base_trial, read_spaces
@@ -33,9 +33,10 @@ def diagnose(
     name: str | None = None,
     num_workers: int = 2,
     num_threads: int = 1,
-    num_gpus: float | None = None,
+    num_gpus: Gpus | None = None,
     executor: Executor = "ray",
     address: str | None = None,
+    storage: str | None = None,
     device: str = "auto",
     results: Path = RESULTS,
     data_dir: Path | None = None,
@@ -65,6 +66,7 @@ def diagnose(
         num_gpus: GPUs per run.
         executor: ``ray`` or ``local``.
         address: a Ray cluster to join.
+        storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
         results: folder of runs, sweeps and the default store.
         data_dir: folder of data sets.
@@ -82,6 +84,7 @@ def diagnose(
         num_gpus=num_gpus,
         executor=executor,
         address=address,
+        storage=storage,
         device=device,
         results=results,
         data_dir=data_dir,

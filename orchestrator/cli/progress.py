@@ -85,6 +85,10 @@ class SweepProgress:
             self._phase or "runs", total=num_runs, state="starting workers"
         )
 
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """Move the live line."""
         self._running[run.run_id] = epoch.step

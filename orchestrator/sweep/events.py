@@ -22,6 +22,9 @@ class Listener(Protocol):
     def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
         """Before the first run: how many there are, how many are done, what to know of them."""
 
+    def note(self, text: str) -> None:
+        """Something that is known only now, such as how many runs share a GPU."""
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """A run finished an epoch."""
 
@@ -55,6 +58,9 @@ class Silent:
     def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
         """Ignore it."""
 
+    def note(self, text: str) -> None:
+        """Ignore it."""
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """Ignore it."""
 
@@ -82,8 +88,15 @@ class Events:
         """Records of the runs that ended, by run id."""
         return {run.run_id: record for run, record in self.ended.values()}
 
+    def note(self, text: str) -> None:
+        """Something that is known only now."""
+        self.listener.note(text)
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
-        """A run finished an epoch."""
+        """A run finished an epoch; one that is told again, by who took a run over, counts once."""
+        told = self._epochs.get(run.key) if run.key in self._open else None
+        if told and epoch.step <= told[-1].step:
+            return
         self._start(run)
         self._epochs[run.key].append(epoch)
         self.sink.log_epoch(run.key, epoch)

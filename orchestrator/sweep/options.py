@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 Executor = Literal["ray", "local"]
+Gpus = float | Literal["auto"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +22,14 @@ class Options:
     """Runs at once."""
     threads: int = 1
     """CPU threads per run."""
-    gpus: float = 0.0
-    """GPUs per run; a share of one packs several runs onto it."""
+    gpus: Gpus | None = 0.0
+    """GPUs per run; a share of one packs several runs onto it. ``auto`` takes the share from the
+    memory that the first runs took, None shares all GPUs evenly among the workers."""
     device: str = "auto"
     address: str | None = None
     """A Ray cluster to join; None starts Ray on this machine."""
+    storage: str | None = None
+    """Of a cluster: URL where runs' files are kept; None keeps them in the results folder."""
 
     @property
     def journal(self) -> Path:

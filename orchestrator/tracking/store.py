@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import socket
 import sqlite3
 import urllib.error
@@ -9,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
@@ -21,6 +22,10 @@ LOCK_SECONDS = 120.0
 """How long another process may take to create the store's file."""
 
 SQLITE = "sqlite:///"
+_SECRET = re.compile(
+    r"([^?&;=]*(?:pass|pwd|secret|token|key|sig)[^?&;=]*)=([^&;#]+)", re.IGNORECASE
+)
+"""A part of a URI's query that nobody else should read."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _ADVICE = "Start the server, or leave MLFLOW_TRACKING_URI unset to use a local file."
 
@@ -52,8 +57,18 @@ def is_server(uri: str) -> bool:
 
 
 def shown(uri: str) -> str:
-    """The URI as messages may show it: without a user's name and password."""
-    return _with_user(uri, "***@")
+    """The URI as messages may show it: without a user's name and password, keys and tokens."""
+    return _SECRET.sub(r"\1=***", _with_user(uri, "***@"))
+
+
+def scrubbed(text: str, uri: str) -> str:
+    """A library's message about a URI as it may be shown: the URI and its secrets are hidden."""
+    hidden = text.replace(uri, shown(uri))
+    parts = urlsplit(uri)
+    secrets = {parts.password or "", *(value for _, value in _SECRET.findall(uri))}
+    for secret in {*secrets, *map(unquote, secrets)} - {""}:
+        hidden = hidden.replace(secret, "***")
+    return hidden
 
 
 def database(uri: str) -> Path | None:

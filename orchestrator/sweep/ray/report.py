@@ -6,10 +6,13 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from orchestrator.errors import OrchError
 from orchestrator.results import Epoch, Record, record_from_json
 from orchestrator.sweep.events import Events
-from orchestrator.sweep.objective import failure, finished_record
+from orchestrator.sweep.objective import failure, finished_record, run_folder
+from orchestrator.sweep.ray.gpus import Use
 from orchestrator.sweep.ray.worker import Context
+from orchestrator.sweep.storage import collect
 from orchestrator.sweep.study import Run
 
 
@@ -19,6 +22,8 @@ class Report(Callback):
     def __init__(self, context: Context, events: Events) -> None:
         self._context = context
         self._events = events
+        self.uses: list[Use] = []
+        """What runs took of their devices."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles callbacks to restore an experiment, which we never ask of it."""
@@ -32,7 +37,9 @@ class Report(Callback):
         for epoch in result.get("epochs", ()):
             self._events.epoch(runs[0], Epoch(**epoch))
         for run, record in zip(runs, result.get("records", ()), strict=False):
-            self._events.finished(run, record_from_json(record))
+            self._events.finished(run, self._collected(run, record_from_json(record)))
+        if result.get("use"):
+            self.uses.append(Use(**result["use"]))
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **_: object
@@ -53,6 +60,18 @@ class Report(Callback):
                 self._events.finished(run, self._unfinished(run, status, reason))
                 return
             self._events.finished(run, record)
+
+    def _collected(self, run: Run, record: Record) -> Record:
+        """The record of a run that ended, its files now in the driver's results folder."""
+        remote, results = self._context.remote, self._context.options.results
+        if remote is None or remote.url is None:
+            return record
+        try:
+            collect(remote.storage(), run.run_id, run_folder(results, run.run_id))
+        except OrchError as error:
+            reason = f"its files could not be brought here: {error}"
+            return failure(run.config, self._context.study.data_hash, reason=reason)
+        return record
 
     def _unfinished(self, run: Run, status: Any, reason: str) -> Record:  # noqa: ANN401
         record = failure(run.config, self._context.study.data_hash, reason=reason)

@@ -107,7 +107,7 @@ def test_a_device_that_is_not_here_is_refused_before_the_start(make_options):
 def test_gpus_that_are_not_here_are_refused_before_the_start(make_options, monkeypatch, gpus):
     """Ray would wait for them for ever."""
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    message = f"--gpus cannot be {gpus:g}: it must be between 0 and the 0 that are here."
+    message = f"--gpus-per-trial cannot be {gpus:g}: it must be between 0 and the 0 that are here."
     with pytest.raises(ConfigError) as refusal:
         check_devices(make_options(device="cpu", gpus=gpus))
     assert str(refusal.value) == message
