@@ -42,7 +42,11 @@ def _show(result: "SweepResult", results: Path) -> None:
     typer.echo(f"\n{result.text}\n")
     for path in result.figures:
         typer.echo(f"{path.suffix[1:].upper()}: {short(path)}")
-    typer.echo(f"MLflow: {result.tracking_uri}; browse it with `orch ui --results {results}`.")
+    from orchestrator.tracking.store import shown
+
+    typer.echo(
+        f"MLflow: {shown(result.tracking_uri)}; browse it with `orch ui --results {results}`."
+    )
     if result.failed:
         for record in result.failed:
             typer.echo(f"orch: run {record.run_id} failed: {record.reason}", err=True)

@@ -178,5 +178,5 @@ def _check_host(uri: str) -> None:
 
 
 def _unreachable(uri: str, reason: object) -> StoreError:
-    text = getattr(reason, "strerror", None) or str(reason)
+    text = scrubbed(getattr(reason, "strerror", None) or str(reason), uri)
     return StoreError(f"{shown(uri)}: the tracking store cannot be reached ({text}). {_ADVICE}")

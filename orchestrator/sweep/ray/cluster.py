@@ -11,7 +11,7 @@ from ray._private import ray_constants
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.errors import StoreError
+from orchestrator.errors import ConfigError, StoreError
 from orchestrator.results import code_digest, first_stage_id
 from orchestrator.sweep.objective import run_folder
 from orchestrator.sweep.options import Options
@@ -51,12 +51,13 @@ def share(options: Options) -> Remote:
     """What workers of a cluster are given, once it is sure that all of them can use it.
 
     Raises:
-        ConfigError: no such kind of storage is known.
+        ConfigError: no such kind of storage is known, or no node is large enough.
         StoreError: a node has other code than this process, or the storage cannot be written.
     """
     holder = uuid.uuid4().hex
     if options.storage is not None:
         UrlStorage(options.storage, holder=holder).check()
+    check_threads(options.threads)
     check_nodes()
     return Remote(
         files=driver_files.start(options.results, options.data_dir),
@@ -65,6 +66,25 @@ def share(options: Options) -> Remote:
         holder=holder,
         url=options.storage,
     )
+
+
+def most_on_a_node(resource: str) -> int:
+    """The most that any one node has of ``CPU`` or ``GPU``."""
+    nodes = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return max(int(found.get(resource, 0)) for found in nodes)
+
+
+def check_threads(threads: int) -> None:
+    """Refuse runs that fit on no node: Ray would wait for such a node for ever.
+
+    Raises:
+        ConfigError: no node has so many CPUs.
+    """
+    most = most_on_a_node("CPU")
+    if threads > most:
+        raise ConfigError(
+            f"--threads cannot be {threads}: the largest node of the cluster has {most} CPUs."
+        )
 
 
 def check_nodes() -> None:

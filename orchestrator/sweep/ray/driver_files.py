@@ -74,12 +74,15 @@ class DriverFiles:
             draft.parent.replace(final.parent)
 
     def remove(self, run: str, name: str) -> None:
-        """Delete a run's file; an epoch's folder goes as one."""
+        """Delete a run's file; an epoch's folder goes as one, the last with what is beside it."""
         path = _inside(run_folder(self._results, run), name)
-        if is_of_epoch(name):
-            shutil.rmtree(path.parent, ignore_errors=True)
-        else:
+        if not is_of_epoch(name):
             path.unlink(missing_ok=True)
+            return
+        checkpoints = path.parent.parent
+        shutil.rmtree(path.parent, ignore_errors=True)
+        if not any(True for _ in checkpoints.glob("[!.]*")):  # drafts of a lost node at most
+            shutil.rmtree(checkpoints, ignore_errors=True)
 
     def hold(self, run: str) -> bool:
         """Whether this sweep, and no other process on this machine, has the run."""

@@ -18,7 +18,7 @@ from orchestrator.errors import StoreError
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.prepare import check_gpus
-from orchestrator.sweep.ray.cluster import LOST_RETRIES, loopback, offer_runs, share
+from orchestrator.sweep.ray.cluster import LOST_RETRIES, loopback, most_on_a_node, offer_runs, share
 from orchestrator.sweep.ray.gpus import even_share, largest
 from orchestrator.sweep.ray.nodes import Remote
 from orchestrator.sweep.ray.report import Report
@@ -94,7 +94,8 @@ class RaySession:
             return
         _start(options)
         self._is_started = True
-        check_gpus(options.gpus, _devices(options), "in the cluster" if options.address else "here")
+        where = "on a node of the cluster" if options.address else "here"
+        check_gpus(options.gpus, most_on_a_node("GPU"), where)
         if options.address is not None:
             self._remote = share(options)
 

@@ -57,6 +57,20 @@ def refuse(done, sentence, place):
             "--gpus-per-trial cannot be 1000: it must be between 0 and the 0 that are here.",
         ),
         (
+            (*SWEEP, "--gpus-per-trial", "many"),
+            "--gpus-per-trial cannot be 'many': it must be a number, such as 0.25, or auto.",
+        ),
+        (
+            (*SWEEP, "--storage", "s3://bucket/runs"),
+            "--storage: is for a cluster (--address); on one machine all files are in --results. "
+            "Leave it out.",
+        ),
+        (
+            (*SWEEP, "--address", "ray://head:10001"),
+            "--address cannot be ray://head:10001: that is a port of Ray's client. Type the "
+            "command on a machine of the cluster, with its HOST:PORT (6379 unless chosen) or auto.",
+        ),
+        (
             (*SWEEP, "--name", "a/b"),
             "--name cannot be 'a/b': it names a folder. Use letters, digits, `-`, `_`, `.`.",
         ),
