@@ -13,7 +13,7 @@ from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.sweep.diagnosis import Diagnosis
 from orchestrator.sweep.events import Listener
-from orchestrator.sweep.options import Executor
+from orchestrator.sweep.options import Executor, Gpus
 from orchestrator.sweep.prepare_diagnosis import Wish, prepare_diagnosis
 from orchestrator.sweep.run import run_study
 from orchestrator.sweep.settings_file import base_settings
@@ -36,9 +36,10 @@ def diagnose(
     name: str | None = None,
     num_workers: int = 2,
     num_threads: int = 1,
-    num_gpus: float | None = None,
+    num_gpus: Gpus | None = None,
     executor: Executor = "ray",
     address: str | None = None,
+    storage: str | None = None,
     device: str = "auto",
     trial_time: float | None = None,
     stop_after: int = 5,
@@ -71,6 +72,7 @@ def diagnose(
         num_gpus: GPUs per run.
         executor: ``ray`` or ``local``.
         address: a Ray cluster to join.
+        storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
         trial_time: seconds that a run may take; one that takes longer fails.
         stop_after: failures of one kind in a row that stop it all; 0 never does.
@@ -91,6 +93,7 @@ def diagnose(
         num_gpus=num_gpus,
         executor=executor,
         address=address,
+        storage=storage,
         device=device,
         trial_time=trial_time,
         stop_after=stop_after,

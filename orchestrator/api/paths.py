@@ -14,7 +14,7 @@ from orchestrator.config import TrialConfig, default_trial, flatten, override
 from orchestrator.data import Dataset, dataset_names, open_dataset
 from orchestrator.errors import ConfigError, DataError, StoreError
 from orchestrator.sweep.events import Listener
-from orchestrator.sweep.options import Executor
+from orchestrator.sweep.options import Executor, Gpus
 from orchestrator.sweep.path import AblationPath, run_path
 from orchestrator.sweep.prepare import at_least_one, checked_name
 from orchestrator.sweep.study import default_name
@@ -32,9 +32,10 @@ def path(
     name: str | None = None,
     num_workers: int = 2,
     num_threads: int = 1,
-    num_gpus: float | None = None,
+    num_gpus: Gpus | None = None,
     executor: Executor = "ray",
     address: str | None = None,
+    storage: str | None = None,
     device: str = "auto",
     trial_time: float | None = None,
     stop_after: int = 5,
@@ -58,6 +59,7 @@ def path(
         num_gpus: GPUs per run.
         executor: ``ray`` or ``local``.
         address: a Ray cluster to join.
+        storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
         trial_time: seconds that a run may take; one that takes longer fails.
         stop_after: failures of one kind in a row that stop it all; 0 never does.
@@ -80,6 +82,7 @@ def path(
         num_gpus=num_gpus,
         executor=executor,
         address=address,
+        storage=storage,
         device=device,
         trial_time=trial_time,
         stop_after=stop_after,

@@ -18,6 +18,7 @@ def resume(
     num_workers: int | None = None,
     executor: Executor | None = None,
     address: str | None = None,
+    storage: str | None = None,
     device: str | None = None,
     trial_time: float | None = None,
     stop_after: int | None = None,
@@ -34,6 +35,7 @@ def resume(
         num_workers: as the following ones, where not as before: see :func:`sweep`.
         executor: ``ray`` or ``local``.
         address: a Ray cluster to join.
+        storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
         trial_time: seconds that a run may take.
         stop_after: failures of one kind in a row that stop it all.

@@ -15,7 +15,7 @@ from orchestrator.data import Dataset, open_dataset
 from orchestrator.sweep.ablation import Ablation, run_ablation
 from orchestrator.sweep.events import Listener
 from orchestrator.sweep.factors import Choice, plain
-from orchestrator.sweep.options import Executor
+from orchestrator.sweep.options import Executor, Gpus
 from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.prepare_search import check_executor, read_objectives
@@ -41,9 +41,10 @@ def sweep(
     name: str | None = None,
     num_workers: int = 2,
     num_threads: int = 1,
-    num_gpus: float | None = None,
+    num_gpus: Gpus | None = None,
     executor: Executor = "ray",
     address: str | None = None,
+    storage: str | None = None,
     device: str = "auto",
     trial_time: float | None = None,
     stop_after: int = 5,
@@ -72,9 +73,12 @@ def sweep(
         name: the sweep's name; by default it follows from the content.
         num_workers: runs at once.
         num_threads: CPU threads per run.
-        num_gpus: GPUs per run; by default those of this machine shared by the workers.
+        num_gpus: GPUs per run; ``auto`` measures the first runs' memory and packs the others, by
+            default all GPUs are shared evenly by the workers.
         executor: ``ray``, or ``local`` for one run after the other in this process.
-        address: a Ray cluster to join.
+        address: a Ray cluster to join, ``HOST:PORT`` or ``auto``.
+        storage: of a cluster: URL where runs' files are kept while they run; by default the
+            results folder, which this process shares.
         device: ``auto``, ``cpu``, ``cuda``.
         trial_time: seconds that a run may take; one that takes longer fails.
         stop_after: failures of one kind in a row that stop it all; 0 never does.
@@ -94,6 +98,7 @@ def sweep(
         num_gpus=num_gpus,
         executor=executor,
         address=address,
+        storage=storage,
         device=device,
         trial_time=trial_time,
         stop_after=stop_after,
@@ -145,9 +150,10 @@ def ablate(
     name: str | None = None,
     num_workers: int = 2,
     num_threads: int = 1,
-    num_gpus: float | None = None,
+    num_gpus: Gpus | None = None,
     executor: Executor = "ray",
     address: str | None = None,
+    storage: str | None = None,
     device: str = "auto",
     trial_time: float | None = None,
     stop_after: int = 5,
@@ -182,6 +188,7 @@ def ablate(
         num_gpus: GPUs per run.
         executor: ``ray`` or ``local``.
         address: a Ray cluster to join.
+        storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
         trial_time: seconds that a run may take; one that takes longer fails.
         stop_after: failures of one kind in a row that stop it all; 0 never does.
@@ -202,6 +209,7 @@ def ablate(
         num_gpus=num_gpus,
         executor=executor,
         address=address,
+        storage=storage,
         device=device,
         trial_time=trial_time,
         stop_after=stop_after,

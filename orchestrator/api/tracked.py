@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 from filelock import FileLock, Timeout
 
 from orchestrator.api.command import Command
 from orchestrator.data import data_folder
 from orchestrator.errors import ConfigError, StoreError
 from orchestrator.sweep.events import Counting, Listener, Silent
-from orchestrator.sweep.options import Executor, Options
-from orchestrator.sweep.prepare import at_least, at_least_one, check_devices
+from orchestrator.sweep.options import Executor, Gpus, Options
+from orchestrator.sweep.prepare import at_least, at_least_one, check_cluster, check_devices
 from orchestrator.sweep.run import StudyOutcome, open_executor
 from orchestrator.sweep.study import Planned, claim
 from orchestrator.tracking.runs import SweepInfo
@@ -34,9 +33,10 @@ class Way:
 
     num_workers: int
     num_threads: int
-    num_gpus: float | None
+    num_gpus: Gpus | None
     executor: Executor
     address: str | None
+    storage: str | None
     device: str
     results: Path
     data_dir: Path | None
@@ -61,13 +61,15 @@ class Way:
             folder=results / "sweeps" / name,
             workers=at_least_one("--workers", self.num_workers),
             threads=at_least_one("--threads", self.num_threads),
-            gpus=_gpus_per_run(self.num_gpus, self.num_workers, self.device),
+            gpus=self.num_gpus,
             device=self.device,
             address=self.address,
             limit=self._limit(),
             stop_after=at_least("--stop-after", self.stop_after, 0),
+            storage=self.storage,
         )
-        if self.address is None:
+        check_cluster(options, self.executor)
+        if self.address is None or self.executor == "local":
             check_devices(options)
         return options
 
@@ -88,13 +90,6 @@ class Way:
     def problem(self, text: str) -> None:
         """Tell of something that does not stop the runs."""
         (self.on_problem or _LOG.warning)(text)
-
-
-def _gpus_per_run(wanted: float | None, workers: int, device: str) -> float:
-    if wanted is not None:
-        return wanted
-    here = torch.cuda.device_count() if device != "cpu" else 0
-    return min(1.0, here / workers)
 
 
 def tracked(

@@ -104,7 +104,12 @@ MaxEpochs = Annotated[
 Workers = Annotated[int, typer.Option("--workers", help="Runs at once.")]
 Threads = Annotated[int, typer.Option("--threads", help="CPU threads per run.")]
 Gpus = Annotated[
-    float | None, typer.Option("--gpus", help="GPUs per run; by default shared by the workers.")
+    str | None,
+    typer.Option(
+        "--gpus-per-trial",
+        metavar="NUMBER|auto",
+        help="GPUs per run, such as 0.25; auto packs by memory; by default shared evenly.",
+    ),
 ]
 Name = Annotated[
     str | None,
@@ -114,9 +119,23 @@ Executor = Annotated[
     Literal["ray", "local"],
     typer.Option("--executor", help="Ray Tune, or one after the other here."),
 ]
-RayAddress = Annotated[
+Address = Annotated[
     str | None,
-    typer.Option("--ray-address", help="A Ray cluster to join; by default Ray starts here."),
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        envvar="RAY_ADDRESS",
+        help="A Ray cluster to join, or auto for the one here; by default Ray starts here.",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Of a cluster: where runs' files are kept, such as s3://bucket/folder; by default in "
+        "--results.",
+    ),
 ]
 TrialTime = Annotated[
     float | None,
@@ -139,7 +158,6 @@ API_NAMES = {
     "threads": "num_threads",
     "gpus": "num_gpus",
     "settings": "overrides",
-    "ray_address": "address",
 }
 """Parameters that :mod:`orchestrator.api` calls otherwise than the command line does."""
 
@@ -154,7 +172,24 @@ def for_api(given: dict[str, Any]) -> dict[str, Any]:
     if "max_epochs" not in values:
         return values
     max_epochs = values.pop("max_epochs")
-    return {**values, "overrides": overrides(values["overrides"], max_epochs)}
+    gpus = gpus_per_trial(values["num_gpus"])
+    return {**values, "num_gpus": gpus, "overrides": overrides(values["overrides"], max_epochs)}
+
+
+def gpus_per_trial(text: str | None) -> float | Literal["auto"] | None:
+    """GPUs per run, as typed.
+
+    Raises:
+        ConfigError: it is neither a number nor ``auto``.
+    """
+    from orchestrator.errors import ConfigError
+
+    try:
+        return None if text is None else "auto" if text == "auto" else float(text)
+    except ValueError:
+        raise ConfigError(
+            f"--gpus-per-trial cannot be {text!r}: it must be a number, such as 0.25, or auto."
+        ) from None
 
 
 def renamed(given: dict[str, Any]) -> dict[str, Any]:

@@ -81,6 +81,10 @@ class SweepProgress:
         for note in notes:
             self._console.print(f"Note: {note}", highlight=False, markup=False, soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """Move the run's line in the table."""
         row = self._running.setdefault(run.key, _Row(run.name))

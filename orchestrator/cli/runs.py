@@ -54,7 +54,8 @@ def sweep(
     settings: options.Set = None,
     name: options.Name = None,
     executor: options.Executor = "ray",
-    ray_address: options.RayAddress = None,
+    address: options.Address = None,
+    storage: options.Storage = None,
     device: options.Device = "auto",
     trial_time: options.TrialTime = None,
     stop_after: options.StopAfter = 5,
@@ -83,7 +84,8 @@ def resume(
     executor: Annotated[
         Literal["ray", "local"] | None, typer.Option(help="Ray Tune or this process; as before.")
     ] = None,
-    ray_address: options.RayAddress = None,
+    address: options.Address = None,
+    storage: options.Storage = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda; as before.")] = None,
     trial_time: options.TrialTime = None,
     stop_after: Annotated[int | None, typer.Option(help="As before.")] = None,

@@ -47,9 +47,12 @@ def plot(
 def ui(
     results: options.Results = Path("results"),
     tracking_uri: options.TrackingUri = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than 127.0.0.1 are open to all.")
+    ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Port; a free one by default.")] = None,
 ) -> None:
-    """Open the MLflow pages on 127.0.0.1, on the right store; Ctrl-C ends them.
+    """Open the MLflow pages, for this machine alone, on the right store; Ctrl-C ends them.
 
     Example: orch ui
     """
@@ -59,6 +62,8 @@ def ui(
     api.ui(
         results=results,
         tracking_uri=tracking_uri,
+        host=host,
         port=port,
+        on_problem=problem,
         on_ready=lambda url: typer.echo(f"MLflow: {url} (Ctrl-C ends it)"),
     )

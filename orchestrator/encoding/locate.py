@@ -5,6 +5,7 @@ for what lies here nobody touches the network. From the hub comes a snapshot in 
 which is a folder like any other.
 """
 
+import hashlib
 import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,5 +126,31 @@ def _from_hub(name: str, revision: str | None) -> Located:
             f"--encoder: {name!r} is no folder and no installed package with an encoder, and the "
             f"Hugging Face hub does not give it ({reason}). Check the name, or give a folder."
         ) from None
+    _check_download(name, folder)
     found = _local(name, folder)
     return Located(name, folder.name, folder, found.digest)
+
+
+def _check_download(name: str, folder: Path) -> None:
+    """Compare a snapshot's files with the checksums that the hub gave them.
+
+    The cache keeps each file under its checksum: SHA-256 of large ones, git's of the others.
+
+    Raises:
+        ConfigError: a file was damaged on its way or on the disk.
+    """
+    for path in sorted(folder.iterdir()):
+        blob = path.resolve()
+        if not path.is_symlink() or len(blob.name) not in (40, 64):
+            continue  # a file system without links keeps no checksum
+        if blob.name != (file_hash(blob) if len(blob.name) == 64 else _git_hash(blob)):
+            raise ConfigError(
+                f"--encoder: {name!r}: {path.name} is not what the Hugging Face hub holds (its "
+                f"checksum differs). Delete {blob} to fetch it again."
+            )
+
+
+def _git_hash(path: Path) -> str:
+    content = path.read_bytes()
+    head = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()

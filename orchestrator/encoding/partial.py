@@ -40,7 +40,7 @@ class Partial:
 
     def write(self, name: str, row: int, values: Shaped[np.ndarray, "rows ..."]) -> None:
         """Put consecutive rows into an array; a full disk is an OSError here, not a crash."""
-        array = np.load(self._paths[name], mmap_mode="r")
+        array = np.load(self._paths[name], mmap_mode="r", allow_pickle=False)
         assert values.dtype == array.dtype
         assert values.shape[1:] == array.shape[1:]
         assert row + len(values) <= len(array)
@@ -63,7 +63,10 @@ class Partial:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays, memory-mapped and read-only."""
-        return {name: np.load(path, mmap_mode="r") for name, path in self._paths.items()}
+        return {
+            name: np.load(path, mmap_mode="r", allow_pickle=False)
+            for name, path in self._paths.items()
+        }
 
     def remove(self) -> None:
         """Take the folder away."""

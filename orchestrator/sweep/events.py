@@ -24,6 +24,9 @@ class Listener(Protocol):
     def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
         """Before the first run: how many there are, how many are done, what to know of them."""
 
+    def note(self, text: str) -> None:
+        """Something that is known only now, such as how many runs share a GPU."""
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """A run finished an epoch."""
 
@@ -60,6 +63,9 @@ class Silent:
     def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
         """Ignore it."""
 
+    def note(self, text: str) -> None:
+        """Ignore it."""
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """Ignore it."""
 
@@ -91,6 +97,10 @@ class Counting:
         self.num_runs += num_runs
         self.on_plan(self.num_runs)
         self.listener.planned(num_runs, num_reused, notes)
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self.listener.note(text)
 
     def epoch(self, run: Run, epoch: Epoch) -> None:
         """Pass it on."""
@@ -131,8 +141,15 @@ class Events:
         """Records of the runs that ended, by run id."""
         return {run.run_id: record for run, record in self.ended.values()}
 
+    def note(self, text: str) -> None:
+        """Something that is known only now."""
+        self.listener.note(text)
+
     def epoch(self, run: Run, epoch: Epoch) -> None:
-        """A run finished an epoch."""
+        """A run finished an epoch; one that is told again, by who took a run over, counts once."""
+        told = self._epochs.get(run.key) if run.key in self._open else None
+        if told and epoch.step <= told[-1].step:
+            return
         self._start(run)
         self._epochs[run.key].append(epoch)
         self.sink.log_epoch(run.key, epoch)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 Executor = Literal["ray", "local"]
+Gpus = float | Literal["auto"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,9 @@ class Options:
     """Runs at once."""
     threads: int = 1
     """CPU threads per run."""
-    gpus: float = 0.0
-    """GPUs per run; a share of one packs several runs onto it."""
+    gpus: Gpus | None = 0.0
+    """GPUs per run; a share of one packs several runs onto it. ``auto`` takes the share from the
+    memory that the first runs took, None shares all GPUs evenly among the workers."""
     device: str = "auto"
     address: str | None = None
     """A Ray cluster to join; None starts Ray on this machine."""
@@ -30,10 +32,12 @@ class Options:
     """Seconds that a run may take; None is no limit."""
     stop_after: int = 5
     """Failures of one kind and reason in a row that stop the study; 0 never stops it."""
+    storage: str | None = None
+    """Of a cluster: URL where runs' files are kept; None keeps them in the results folder."""
 
     def alone(self) -> "Options":
         """The same for runs that need a device for themselves."""
-        return replace(self, workers=1, gpus=max(self.gpus, 1.0) if self.gpus else 0.0)
+        return replace(self, workers=1, gpus=0.0 if self.gpus == 0 else None)
 
     @property
     def journal(self) -> Path:

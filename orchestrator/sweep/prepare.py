@@ -10,7 +10,7 @@ from orchestrator.config import TrialConfig, flatten, override
 from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError
 from orchestrator.sweep.conditions import settled
-from orchestrator.sweep.options import Options
+from orchestrator.sweep.options import Executor, Gpus, Options
 from orchestrator.sweep.prepare_search import check_search
 from orchestrator.sweep.space import NAME_LETTERS, Space, check
 from orchestrator.sweep.study import Sampler, Scheduler, SpaceStudy, default_name
@@ -130,10 +130,52 @@ def check_devices(options: Options) -> None:
         ConfigError: there is no such device, or there are not so many GPUs.
     """
     pick_device(options.device)
-    here = torch.cuda.device_count()
-    if not 0 <= options.gpus <= here:
+    check_gpus(options.gpus, torch.cuda.device_count(), "here")
+
+
+def check_gpus(wanted: Gpus | None, found: int, where: str) -> None:
+    """See that as many GPUs as a run is to have are there.
+
+    Args:
+        wanted: GPUs per run.
+        found: how many there are.
+        where: of which machines, in words.
+
+    Raises:
+        ConfigError: there are not so many.
+    """
+    if wanted is None:
+        return
+    if wanted == "auto":
+        if not found:
+            raise ConfigError(f"--gpus-per-trial cannot be auto: there is no GPU {where}.")
+        return
+    if not 0 <= wanted <= found:
         raise ConfigError(
-            f"--gpus cannot be {options.gpus:g}: it must be between 0 and the {here} that are here."
+            f"--gpus-per-trial cannot be {wanted:g}: it must be between 0 and the {found} that "
+            f"are {where}."
+        )
+    if wanted > 1 and wanted != int(wanted):
+        raise ConfigError(
+            f"--gpus-per-trial cannot be {wanted:g}: above 1 it must be a whole number."
+        )
+
+
+def check_cluster(options: Options, executor: Executor) -> None:
+    """See that what is said of a cluster goes together.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if options.storage is not None and (options.address is None or executor == "local"):
+        raise ConfigError(
+            "--storage: is for a cluster (--address); on one machine all files are in --results. "
+            "Leave it out."
+        )
+    if options.address is not None and options.address.startswith("ray://"):
+        raise ConfigError(
+            f"--address cannot be {options.address}: that is a port of Ray's client. Type the "
+            "command on a machine of the cluster, with its HOST:PORT (6379 unless chosen) or auto."
         )
 
 

@@ -13,7 +13,14 @@ from types import ModuleType
 from typing import Any
 
 from orchestrator.errors import StoreError
-from orchestrator.tracking.store import check, check_to_read, creation_lock, database, shown
+from orchestrator.tracking.store import (
+    check,
+    check_to_read,
+    creation_lock,
+    database,
+    scrubbed,
+    shown,
+)
 from orchestrator.tracking.tags import parts
 
 _QUIET = {
@@ -67,7 +74,7 @@ def store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except _failures() as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = scrubbed(str(error), uri).strip().partition("\n")[0] or type(error).__name__
         place = database(uri) or shown(uri)
         raise StoreError(
             f"{place}: the tracking store failed ({reason}). Check that it can be written, "

@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
@@ -22,8 +22,11 @@ LOCK_SECONDS = 120.0
 """How long another process may take to create the store's file."""
 
 SQLITE = "sqlite:///"
+_SECRET = re.compile(
+    r"([^?&;=]*(?:pass|pwd|secret|token|key|sig|user)[^?&;=]*)=([^&;#]+)", re.IGNORECASE
+)
+"""A part of a URI's query that nobody else should read."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
-_SECRET = re.compile(r"(?i)((?:password|passwd|pwd|token|key|secret|user)=)[^&]*")
 _ADVICE = "Start the server, or leave MLFLOW_TRACKING_URI unset to use a local file."
 
 
@@ -102,8 +105,18 @@ def is_server(uri: str) -> bool:
 
 
 def shown(uri: str) -> str:
-    """The URI as messages may show it: without a user's name, password or keys in its query."""
-    return _SECRET.sub(r"\1***", _with_user(uri, "***@"))
+    """The URI as messages may show it: without a user's name and password, keys and tokens."""
+    return _SECRET.sub(r"\1=***", _with_user(uri, "***@"))
+
+
+def scrubbed(text: str, uri: str) -> str:
+    """A library's message about a URI as it may be shown: the URI and its secrets are hidden."""
+    hidden = text.replace(uri, shown(uri))
+    parts = urlsplit(uri)
+    secrets = {parts.password or "", *(value for _, value in _SECRET.findall(uri))}
+    for secret in {*secrets, *map(unquote, secrets)} - {""}:
+        hidden = hidden.replace(secret, "***")
+    return hidden
 
 
 def database(uri: str) -> Path | None:
@@ -213,5 +226,5 @@ def _check_host(uri: str) -> None:
 
 
 def _unreachable(uri: str, reason: object) -> StoreError:
-    text = getattr(reason, "strerror", None) or str(reason)
+    text = scrubbed(getattr(reason, "strerror", None) or str(reason), uri)
     return StoreError(f"{shown(uri)}: the tracking store cannot be reached ({text}). {_ADVICE}")

@@ -1,6 +1,7 @@
-"""MLflow's own pages for a store, on this machine only."""
+"""MLflow's own pages for a store, on this machine only unless told otherwise."""
 
 import http.client
+import ipaddress
 import os
 import signal
 import socket
@@ -16,23 +17,39 @@ from pathlib import Path
 
 from orchestrator.errors import StoreError
 from orchestrator.tracking.mlflow import Tracker
-from orchestrator.tracking.store import database, is_server, shown
+from orchestrator.tracking.store import database, is_server, scrubbed, shown
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - named to be warned of
+"""Hosts that stand for every address of the machine."""
 START_SECONDS = 120.0
 """How long the server may take to answer; it needs about ten seconds."""
 STOP_SECONDS = 5.0
 """How long it may take to end when asked, before it is killed."""
 
 
+def is_public(host: str) -> bool:
+    """Whether what listens there can be reached from other machines."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
 def serve(
-    uri: str, results: Path, *, port: int | None = None, on_ready: Callable[[str], None]
+    uri: str,
+    results: Path,
+    *,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    on_ready: Callable[[str], None],
 ) -> None:
     """Show a store in MLflow's pages until Ctrl-C; a server's own pages are only named.
 
     Args:
         uri: the store.
         results: where artifacts and the server's log are.
+        host: address to listen on; others than the default are open to the network.
         port: free port to listen on; any if not given.
         on_ready: hears the address once the pages can be read.
 
@@ -45,21 +62,29 @@ def serve(
     file = database(uri)
     if file is None or not file.exists():
         Tracker(uri, results)
-    address = f"http://{HOST}:{_free_port(port)}"
+    number = _free_port(host, port)
+    address = f"http://{_reached(host)}:{number}"
     log = results / "mlflow-ui.log"
-    with suppress(KeyboardInterrupt), _server(_command(uri, results, address), log) as server:
-        _await_health(server, address, log)
+    command = _command(results, host, number)
+    with suppress(KeyboardInterrupt), _server(command, uri, log) as server:
+        _await_health(server, address, log, uri)
         on_ready(address)
         server.wait()
-        raise StoreError(f"{log}: the MLflow server ended by itself ({_last_line(log)}).")
+        raise StoreError(f"{log}: the MLflow server ended by itself ({_last_line(log, uri)}).")
 
 
-def _command(uri: str, results: Path, address: str) -> list[str]:
+def _reached(host: str) -> str:
+    """A host as a browser on this machine writes it."""
+    if host in EVERYWHERE:
+        return LOOPBACK
+    return f"[{host}]" if ":" in host else host
+
+
+def _command(results: Path, host: str, port: int) -> list[str]:
     options = {
-        "--backend-store-uri": uri,
         "--artifacts-destination": str(results.resolve() / "mlartifacts"),
-        "--host": HOST,
-        "--port": address.rpartition(":")[2],
+        "--host": host,
+        "--port": str(port),
         "--workers": "1",
     }
     return [
@@ -71,22 +96,30 @@ def _command(uri: str, results: Path, address: str) -> list[str]:
     ]
 
 
-def _free_port(port: int | None) -> int:
-    with socket.socket() as probe:
+def _free_port(host: str, port: int | None) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port or 0))
-        except (OSError, OverflowError):
+            probe.bind((host, port or 0))
+        except (OSError, OverflowError) as error:
+            if port is None:
+                raise StoreError(
+                    f"--host: `{host}` is no address of this machine ({error}). Leave it out."
+                ) from None
             raise StoreError(
-                f"--port: `{port}` cannot be used on {HOST}: it is taken or not allowed. "
+                f"--port: `{port}` cannot be used on {host}: it is taken or not allowed. "
                 "Leave it out to take a free one."
             ) from None
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def _server(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A running server that does not outlive the block, not even by SIGTERM or Ctrl-C."""
+def _server(command: list[str], uri: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A running server that does not outlive the block, not even by SIGTERM or Ctrl-C.
+
+    It reads the store's URI from its environment: every user of the machine may list the words of
+    a command.
+    """
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with log.open("wb") as output, _sigterm_as_exit():
         server = subprocess.Popen(  # noqa: S603 - fixed words
@@ -94,7 +127,7 @@ def _server(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**quiet, **os.environ},
+            env={**quiet, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri},
             start_new_session=True,  # its workers end with it; Ctrl-C reaches it through us
         )
         try:
@@ -130,7 +163,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _await_health(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def _await_health(server: subprocess.Popen[bytes], address: str, log: Path, uri: str) -> None:
     end = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < end:
         try:
@@ -138,9 +171,9 @@ def _await_health(server: subprocess.Popen[bytes], address: str, log: Path) -> N
                 return
         except (urllib.error.URLError, http.client.HTTPException, OSError):
             time.sleep(0.2)
-    raise StoreError(f"{log}: the MLflow server did not start ({_last_line(log)}).")
+    raise StoreError(f"{log}: the MLflow server did not start ({_last_line(log, uri)}).")
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+def _last_line(log: Path, uri: str) -> str:
+    lines = scrubbed(log.read_text(errors="replace"), uri).strip().splitlines()
     return lines[-1].strip() if lines else "it said nothing"

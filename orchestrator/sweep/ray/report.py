@@ -1,5 +1,6 @@
 """Passes what Ray's workers report on to the driver's events."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
 
+from orchestrator.errors import OrchError
 from orchestrator.results import Epoch, Failure, Record, record_from_json
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.failures import KernelKills
@@ -18,7 +20,9 @@ from orchestrator.sweep.objective import (
     keep_failure,
     run_folder,
 )
+from orchestrator.sweep.ray.gpus import Use
 from orchestrator.sweep.ray.worker import Context
+from orchestrator.sweep.storage import collect
 from orchestrator.sweep.study import Run
 
 
@@ -29,6 +33,8 @@ class Report(Callback):
         self._context = context
         self._events = events
         self._kills = KernelKills()
+        self.uses: list[Use] = []
+        """What runs took of their devices."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles callbacks to restore an experiment, which we never ask of it."""
@@ -42,7 +48,9 @@ class Report(Callback):
         for epoch in result.get("epochs", ()):
             self._events.epoch(runs[0], Epoch(**epoch))
         for run, record in zip(runs, result.get("records", ()), strict=False):
-            self._events.finished(run, record_from_json(record))
+            self._events.finished(run, self._collected(run, record_from_json(record)))
+        if result.get("use"):
+            self.uses.append(Use(**result["use"]))
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **_: object
@@ -73,14 +81,32 @@ class Report(Callback):
                 self._events.finished(run, record)
         return left
 
+    def _collected(self, run: Run, record: Record) -> Record:
+        """The record of a run that ended, its files now in the driver's results folder."""
+        remote, results = self._context.remote, self._context.options.results
+        if remote is None or remote.url is None:
+            return record
+        try:
+            collect(remote.storage(), run.run_id, run_folder(results, run.run_id))
+        except OrchError as error:
+            reason = f"its files could not be brought here: {error}"
+            return failure(run.config, self._context.study.data_hash, reason=reason)
+        return record
+
     def _why(self, trial: Trial) -> tuple[Failure, str]:
         limit = self._context.options.limit
-        marks = (self._mark(run) for run in self._context.runs(trial.config))
-        if limit is not None and any(map(timed_out, marks)):
+        if limit is not None and self._is_over_time(trial, limit):
             return "timeout", f"it took longer than --trial-time allows ({limit:g} s)"
         if self._kills.happened():
             return "memory", "the kernel killed its worker process: the machine's memory was full"
         return "lost", "its worker process died (killed or lost)"
+
+    def _is_over_time(self, trial: Trial, limit: float) -> bool:
+        """By the note that the worker left; one on another machine left it there."""
+        if self._context.remote is not None:
+            began = trial.run_metadata.start_time
+            return began is not None and time.time() - began >= limit
+        return any(timed_out(self._mark(run)) for run in self._context.runs(trial.config))
 
     def _mark(self, run: Run) -> Path:
         return run_folder(self._context.options.results, run.run_id) / TIMEOUT

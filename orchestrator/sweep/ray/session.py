@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import nullcontext
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -17,7 +18,11 @@ from orchestrator.errors import StoreError
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.failures import AGAIN
 from orchestrator.sweep.options import Options
+from orchestrator.sweep.prepare import check_gpus
+from orchestrator.sweep.ray.cluster import LOST_RETRIES, loopback, most_on_a_node, offer_runs, share
+from orchestrator.sweep.ray.gpus import even_share, largest
 from orchestrator.sweep.ray.guard import Guard, RayLostError
+from orchestrator.sweep.ray.nodes import Remote
 from orchestrator.sweep.ray.report import Report, Stop
 from orchestrator.sweep.ray.search import Sampler, scheduler
 from orchestrator.sweep.ray.worker import Context, work
@@ -29,7 +34,7 @@ REACH_SECONDS = 5.0
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a run without a GPU sees none
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: the tracker closes its runs first
@@ -43,6 +48,7 @@ class RaySession:
 
     def __init__(self) -> None:
         self._guard: Guard | None = None
+        self._remote: Remote | None = None
 
     def __enter__(self) -> "RaySession":
         return self
@@ -64,15 +70,74 @@ class RaySession:
         """
         os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
         events.again = AGAIN
-        sampler = Sampler(study.sampled, options) if study.sampled and not todo else None
-        if self._guard is None:
-            _start(options)
-            self._guard = Guard()
+        guard = self._require(options)
+        if self._remote is not None:
+            offer_runs(self._remote, todo, options, study.data_hash)
         try:
-            with self._guard.watching():
-                _tuner(study, todo, events, options, sampler).fit()
+            with guard.watching():
+                self._packed(study, todo, events, options)
         except RayLostError:
             events.stop("Ray's processes died (killed?). Type the same command again to go on.")
+
+    def _require(self, options: Options) -> Guard:
+        if self._guard is not None:
+            return self._guard
+        _start(options)
+        self._guard = Guard()
+        where = "on a node of the cluster" if options.address else "here"
+        check_gpus(options.gpus, most_on_a_node("GPU"), where)
+        if options.address is not None:
+            self._remote = share(options)
+        return self._guard
+
+    def _packed(self, study: Study, todo: list[Run], events: Events, options: Options) -> None:
+        """Run everything, with as much of a GPU for each run as was told or is measured."""
+        devices = _devices(options)
+        if options.gpus != "auto":
+            gpus = options.gpus
+            if gpus is None:
+                gpus = even_share(devices, options.workers, options.device)
+            self._fit(study, todo, events, options, gpus=gpus)
+            return
+        first = max(1, min(options.workers, devices, len(todo) or options.workers))
+        report = self._fit(study, todo[:first], events, options, gpus=1.0, most=first)
+        if report is None or (todo and not todo[first:]):
+            return
+        use = largest(report.uses)
+        if use is not None:
+            events.note(use.tell(workers=options.workers))
+        gpus = use.share() if use else 1.0
+        self._fit(study, todo[first:], events, options, gpus=gpus)
+
+    def _fit(
+        self,
+        study: Study,
+        todo: list[Run],
+        events: Events,
+        options: Options,
+        *,
+        gpus: float,
+        most: int | None = None,
+    ) -> Report | None:
+        """Run the listed runs, or the points that a sampled study has left, at most so many.
+
+        Returns:
+            What was reported; None where there was nothing to run.
+        """
+        sampler = Sampler(study.sampled, options) if study.sampled and not todo else None
+        num_left = sampler.num_left if sampler else len(todo)
+        if not num_left:
+            return None
+        context = Context(study=study, options=options, todo=tuple(todo), remote=self._remote)
+        report = Report(context, events)
+        num_points = min(num_left, most or num_left)
+        _tuner(context, report, Stop(events), sampler, gpus=gpus, num_points=num_points).fit()
+        return report
+
+
+def _devices(options: Options) -> int:
+    """GPUs of all machines that Ray has."""
+    return int(ray.cluster_resources().get("GPU", 0)) if options.gpus != 0 else 0
 
 
 def _start(options: Options) -> None:
@@ -80,19 +145,20 @@ def _start(options: Options) -> None:
     on_term = signal.getsignal(signal.SIGTERM)  # Ray puts one of its own, which prints a stack
     try:
         _require_answer(options.address)
-        ray.init(
-            address=options.address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=True,
-            num_cpus=options.workers * options.threads if is_local else None,
-            include_dashboard=False if is_local else None,
-        )
+        with loopback() if is_local else nullcontext():
+            ray.init(
+                address=options.address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                num_cpus=options.workers * options.threads if is_local else None,
+                include_dashboard=False if is_local else None,
+            )
     except (OSError, RuntimeError, ValueError) as error:
         where = options.address or "this machine"
         reason = str(error).splitlines()[0]
         raise StoreError(
-            f"Ray cannot be used on {where}: {reason}. Mend --ray-address or use --executor local."
+            f"Ray cannot be used on {where}: {reason}. Mend --address or use --executor local."
         ) from None
     if on_term is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_term)
@@ -109,35 +175,39 @@ def _require_answer(address: str | None) -> None:
 
 
 def _tuner(
-    study: Study,
-    todo: list[Run],
-    events: Events,
-    options: Options,
-    sampler: "Sampler | None",
+    context: Context,
+    report: Report,
+    stop: Stop,
+    sampler: Sampler | None,
+    *,
+    gpus: float,
+    num_points: int,
 ) -> tune.Tuner:
-    context = Context(study=study, options=options, todo=tuple(todo))
+    options, study = context.options, context.study
+    # A time-out looks like a lost worker to Ray, and would be tried again.
+    retries = LOST_RETRIES if context.remote and options.limit is None else 0
     trainable = tune.with_resources(
         tune.with_parameters(work, context=context),
-        {"cpu": options.threads, "gpu": options.gpus},
+        {"cpu": options.threads, "gpu": gpus},
     )
     return tune.Tuner(
         trainable,
-        param_space={} if sampler else {"index": tune.grid_search(list(range(len(todo))))},
+        param_space={} if sampler else {"index": tune.grid_search(list(range(num_points)))},
         tune_config=tune.TuneConfig(
             metric=MONITOR,
             mode="max",
-            num_samples=sampler.num_left if sampler else 1,
+            num_samples=num_points if sampler else 1,
             search_alg=sampler,
             scheduler=scheduler(study),
             max_concurrent_trials=options.workers,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
-            stop=Stop(events),
+            stop=stop,
             name=f"ray-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}",
             storage_path=str(options.folder),
-            callbacks=[Report(context, events)],
-            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[report],
+            failure_config=tune.FailureConfig(max_failures=retries),
             log_to_file=True,
             verbose=0,
         ),

@@ -7,18 +7,21 @@ early.
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from ray import tune
 
 from orchestrator.config import MONITOR
+from orchestrator.data import Dataset
 from orchestrator.errors import OrchError
-from orchestrator.results import Epoch, Record, run_id
+from orchestrator.results import Epoch, Record, code_digest, run_id
 from orchestrator.sweep.local import outcome
 from orchestrator.sweep.objective import dataset_in_worker, failure, run_trial
 from orchestrator.sweep.options import Options
+from orchestrator.sweep.ray.gpus import measured, start_measuring
+from orchestrator.sweep.ray.nodes import Remote, dataset_on_node, difference, train_on_node
 from orchestrator.sweep.study import Run, Study
 
 REPORT_SECONDS = 0.5
@@ -32,6 +35,10 @@ class Context:
     study: Study
     options: Options
     todo: tuple[Run, ...]
+    remote: Remote | None = None
+    """Of a cluster: what workers on other machines need."""
+    code: str = field(default_factory=code_digest)
+    """The driver's."""
 
     def runs(self, config: dict[str, Any]) -> tuple[Run, ...]:
         """The runs of one of Ray's trials, by its config."""
@@ -45,32 +52,43 @@ def work(config: dict[str, Any], *, context: Context) -> None:
     """A worker's trial: train and report; what it reports last carries the records."""
     torch.set_num_threads(context.options.threads)
     runs = context.runs(config)
+    start_measuring()
     reporter = _Reporter(every=REPORT_SECONDS if context.study.scheduler == "none" else 0.0)
     records = []
     for place, run in enumerate(runs):
         on_epoch = reporter.epoch if place == 0 else None
-        records.append(_trial(run, context.options, on_epoch))
-    end = outcome(records)
+        records.append(_trial(run, context, on_epoch))
+    end, use = outcome(records), measured()
     tune.report(
         {
             MONITOR: end["value"] if end["state"] == "finished" else float("-inf"),
             "epochs": reporter.take(),
             "records": [record.to_json() for record in records],
+            "use": use and asdict(use),
             **end,
         }
     )
 
 
-def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None) -> Record:
+def _trial(run: Run, context: Context, on_epoch: Callable[[Epoch], None] | None) -> Record:
+    options, expected = context.options, context.study.data_hash
     try:
-        dataset = dataset_in_worker(run.config.dataset, options.data_dir)
+        dataset = _dataset(run.config.dataset, context)
     except OrchError as error:
         return failure(run.config, "", reason=str(error))
-    if run_id(run.config, dataset.data_hash) != run.run_id:
-        reason = (
-            "this worker's code or data are not the driver's. Install the same on every machine."
+    wrong = difference(dataset.data_hash, code=context.code, data_hash=expected)
+    if wrong is not None:
+        return failure(run.config, dataset.data_hash, reason=wrong)
+    assert run_id(run.config, dataset.data_hash) == run.run_id, "a run's id is that of its content"
+    if context.remote is not None:
+        return train_on_node(
+            run,
+            dataset,
+            context.remote,
+            device=options.device,
+            on_epoch=on_epoch,
+            limit=options.limit,
         )
-        return failure(run.config, dataset.data_hash, reason=reason)
     return run_trial(
         run.config,
         dataset,
@@ -79,6 +97,12 @@ def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None)
         on_epoch=on_epoch,
         limit=options.limit,
     )
+
+
+def _dataset(name: str, context: Context) -> Dataset:
+    if context.remote is None:
+        return dataset_in_worker(name, context.options.data_dir)
+    return dataset_on_node(name, context.study.data_hash, context.remote)
 
 
 class _Reporter:

@@ -78,8 +78,22 @@ def refuse(done, sentence, place):
             "--device cannot be cudaa: it is not here. Use auto or cpu.",
         ),
         (
-            (*SWEEP, "--device", "cpu", "--gpus", "1000"),
-            "--gpus cannot be 1000: it must be between 0 and the 0 that are here.",
+            (*SWEEP, "--device", "cpu", "--gpus-per-trial", "1000"),
+            "--gpus-per-trial cannot be 1000: it must be between 0 and the 0 that are here.",
+        ),
+        (
+            (*SWEEP, "--gpus-per-trial", "many"),
+            "--gpus-per-trial cannot be 'many': it must be a number, such as 0.25, or auto.",
+        ),
+        (
+            (*SWEEP, "--storage", "s3://bucket/runs"),
+            "--storage: is for a cluster (--address); on one machine all files are in --results. "
+            "Leave it out.",
+        ),
+        (
+            (*SWEEP, "--address", "ray://head:10001"),
+            "--address cannot be ray://head:10001: that is a port of Ray's client. Type the "
+            "command on a machine of the cluster, with its HOST:PORT (6379 unless chosen) or auto.",
         ),
         (
             (*SWEEP, "--name", "a/b"),
@@ -273,11 +287,11 @@ def test_a_sweep_under_an_ablations_name(orch, store, small):
 
 def test_a_cluster_that_does_not_answer(orch, store):
     """Found when the runs are to start, at once; Ray alone would try for minutes."""
-    done = orch(*SWEEP, "--ray-address", "127.0.0.1:9")
+    done = orch(*SWEEP, "--address", "127.0.0.1:9")
     assert (done.code, done.out) == (2, "12 runs.\n")
     assert done.err == (
         "orch: Ray cannot be used on 127.0.0.1:9: [Errno 111] Connection refused. "
-        "Mend --ray-address or use --executor local.\n"
+        "Mend --address or use --executor local.\n"
     )
 
 

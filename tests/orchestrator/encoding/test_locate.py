@@ -51,6 +51,39 @@ def test_weights_of_the_older_format_are_fetched_where_there_are_no_others(hub):
     assert len(asked) == 2
 
 
+@pytest.fixture
+def cached(bert, tmp_path, monkeypatch):
+    """A snapshot as the hub's cache keeps it: links to files that are named by their checksums."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / COMMIT
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for path in bert.iterdir():
+        content = path.read_bytes()
+        git = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+        is_large = path.suffix == ".safetensors"
+        blob = blobs / (hashlib.sha256(content) if is_large else git).hexdigest()
+        blob.write_bytes(content)
+        (snapshot / path.name).symlink_to(blob)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(snapshot))
+    return snapshot
+
+
+def test_a_download_is_what_its_checksums_say(cached):
+    assert locate("org/encoder", None).folder == cached
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_download_that_was_damaged_is_refused(cached, name):
+    blob = (cached / name).resolve()
+    blob.write_bytes(blob.read_bytes()[:-1] + b"?")
+    with pytest.raises(ConfigError) as refused:
+        locate("org/encoder", None)
+    assert str(refused.value) == (
+        f"--encoder: 'org/encoder': {name} is not what the Hugging Face hub holds (its checksum "
+        f"differs). Delete {blob} to fetch it again."
+    )
+
+
 def test_what_the_hub_says_is_told_in_one_sentence(hub):
     with pytest.raises(ConfigError) as told:
         locate("org/other", None)

@@ -135,6 +135,9 @@ class Heard:
     def planned(self, num_runs, num_reused, notes):
         self.events.append(("planned", num_runs, num_reused))
 
+    def note(self, text):
+        self.events.append(("note", text))
+
     def epoch(self, run, epoch):
         self.events.append(("epoch", run.name, epoch.step))
 

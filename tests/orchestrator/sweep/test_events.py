@@ -50,6 +50,18 @@ def record(run):
 START = ("start", "num_heads=1 seed=0", {"model.num_heads": 1}, 0)
 
 
+def test_epochs_that_are_told_again_count_once(run, record):
+    """By a worker that took the run over from a lost one, at the epoch that was kept last."""
+    book = Book()
+    events = Events(book, Silent())
+    for step in (1, 2, 3, 1, 2, 3, 4):
+        events.epoch(run, epoch(step))
+    events.finished(run, record("failed"))
+    events.epoch(run, epoch(1))
+    steps = [told[1] for told in book.told if told[0] == "epoch"]
+    assert steps == [1, 2, 3, 4, 1], "a run that is opened again begins again"
+
+
 def test_a_run_is_opened_by_what_is_told_of_it_first(run, record):
     book = Book()
     events = Events(book, Silent())

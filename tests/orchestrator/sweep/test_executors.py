@@ -1,12 +1,11 @@
 """One study in this process and through Ray: the same records, and a failure stops neither."""
 
-import dataclasses
-
 import pytest
 
+from orchestrator.data import open_dataset
 from orchestrator.evaluation.evaluate import summary
 from orchestrator.evaluation.rank_file import read_ranks
-from orchestrator.results import read_record
+from orchestrator.results import code_digest, read_record
 from orchestrator.sweep import objective
 from orchestrator.sweep.options import Options
 from orchestrator.tracking import Tracker
@@ -179,14 +178,27 @@ def test_a_run_belongs_to_every_sweep_that_has_it(done, run_sweep):
     assert (result.num_reused, len(result.records)) == (2, 4)
 
 
-def test_a_worker_with_other_code_or_data_runs_nothing(make_study, data_dir, tmp_path):
-    """Its figures would stand under the id of another computation."""
-    from orchestrator.sweep.ray.worker import _trial
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (
+            {"code": "0" * 12},
+            "this worker's code (digest {code}) is not the driver's (000000000000)",
+        ),
+        ({}, "this worker's data set (hash {data}) is not the driver's (dddddddddddddddd)"),
+    ],
+)
+def test_a_worker_with_other_code_or_data_runs_nothing(
+    make_study, data_dir, tmp_path, given, reason
+):
+    """Its figures would stand under another computation's id; the reason names what differs."""
+    from orchestrator.sweep.ray.worker import Context, _trial
 
     study = make_study("train.patience = {choices = [1, 2]}")
-    run = dataclasses.replace(study.runs({})[0], run_id="0" * 16)
     options = Options(results=tmp_path, data_dir=data_dir, folder=tmp_path / "sweep")
-    record = _trial(run, options, None)
+    context = Context(study=study, options=options, todo=(), **given)
+    record = _trial(study.runs({})[0], context, None)
     assert record.status == "failed"
-    assert record.reason.startswith("this worker's code or data are not the driver's.")
+    data = open_dataset("tiny", data_dir).data_hash
+    assert record.reason.startswith(reason.format(code=code_digest(), data=data))
     assert not (tmp_path / "runs").exists()

@@ -4,7 +4,7 @@ from models.sasrec import SASRec
 from orchestrator.data import open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.sweep.options import Options
-from orchestrator.sweep.prepare import at_least_one, check_devices, prepare
+from orchestrator.sweep.prepare import at_least_one, check_devices, check_gpus, prepare
 
 HEADS = "model.num_heads = {choices = [1, 2, 4]}"
 JOINT = ("model.num_heads = {choices = [1, 2]}", "model.dropout = {low = 0.0, high = 0.5}")
@@ -103,11 +103,27 @@ def test_a_device_that_is_not_here_is_refused_before_the_start(make_options):
     assert str(refusal.value) == "--device cannot be cudaa: it is not here. Use auto or cpu."
 
 
+@pytest.mark.parametrize(
+    ("gpus", "found", "message"),
+    [
+        ("auto", 0, "--gpus-per-trial cannot be auto: there is no GPU here."),
+        (1.5, 2, "--gpus-per-trial cannot be 1.5: above 1 it must be a whole number."),
+        (3.0, 2, "--gpus-per-trial cannot be 3: it must be between 0 and the 2 that are here."),
+    ],
+)
+def test_what_no_gpu_can_be_asked_for_is_refused(gpus, found, message):
+    with pytest.raises(ConfigError) as refusal:
+        check_gpus(gpus, found, "here")
+    assert str(refusal.value) == message
+    for fine in ("auto", None, 0.0, 0.25, 2.0):
+        check_gpus(fine, 2, "here")
+
+
 @pytest.mark.parametrize("gpus", [-1.0, 0.5, float("nan")])
 def test_gpus_that_are_not_here_are_refused_before_the_start(make_options, monkeypatch, gpus):
     """Ray would wait for them for ever."""
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    message = f"--gpus cannot be {gpus:g}: it must be between 0 and the 0 that are here."
+    message = f"--gpus-per-trial cannot be {gpus:g}: it must be between 0 and the 0 that are here."
     with pytest.raises(ConfigError) as refusal:
         check_devices(make_options(device="cpu", gpus=gpus))
     assert str(refusal.value) == message

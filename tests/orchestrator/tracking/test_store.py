@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.errors import StoreError
 from orchestrator.tracking import Tracker, tracking_uri
-from orchestrator.tracking.store import shown
+from orchestrator.tracking.store import scrubbed, shown
 
 
 def test_default_store_is_a_file_in_the_results_folder(tmp_path):
@@ -59,3 +59,27 @@ def test_a_file_store_is_refused_in_our_words(tmp_path):
 def test_messages_hide_passwords():
     assert shown("postgresql://me:secret@host/db") == "postgresql://***@host/db"
     assert shown("sqlite:////home/me/mlflow.db") == "sqlite:////home/me/mlflow.db"
+    assert shown("mysql://host/db?user=me&password=hush&x=1") == (
+        "mysql://host/db?user=me&password=***&x=1"
+    )
+    assert shown("s3://bucket/a?access_key=k;secret-key=s#part") == (
+        "s3://bucket/a?access_key=***;secret-key=***#part"
+    )
+
+
+def test_what_a_library_says_of_a_store_hides_its_password():
+    uri = "postgresql://me:se%20cret@host/db?sslkey=/hush"
+    text = f"cannot open {uri}: password 'se cret' or se%20cret is wrong, key /hush too"
+    assert scrubbed(text, uri) == (
+        "cannot open postgresql://***@host/db?sslkey=***: "
+        "password '***' or *** is wrong, key *** too"
+    )
+    assert scrubbed("plain", "sqlite:///x.db") == "plain"
+
+
+def test_a_store_that_fails_does_not_tell_its_password(tmp_path):
+    """SQLAlchemy and MLflow put the whole URI into their messages."""
+    for uri in ("nosuch://me:secret@host/db", "file://me:secret@host/db"):
+        with pytest.raises(StoreError) as refused:
+            Tracker(uri, tmp_path)
+        assert "secret" not in str(refused.value)

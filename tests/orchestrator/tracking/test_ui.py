@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from orchestrator.errors import StoreError
 from orchestrator.tracking import tracking_uri
-from orchestrator.tracking.ui import serve
+from orchestrator.tracking.ui import is_public, serve
 
 PROGRAM = """
 import sys
@@ -28,6 +28,50 @@ def test_pages_of_a_server_are_only_named(tmp_path):
     named = []
     serve("http://tracking.example:5000", tmp_path, on_ready=named.append)
     assert named == ["http://tracking.example:5000"]
+
+
+def test_pages_of_a_server_are_named_without_a_password(tmp_path):
+    named = []
+    serve("http://me:secret@tracking.example", tmp_path, on_ready=named.append)
+    assert named == ["http://***@tracking.example"]
+
+
+@pytest.mark.parametrize(
+    ("host", "public"),
+    [
+        *[("127.0.0.1", False), ("127.0.0.2", False), ("localhost", False), ("::1", False)],
+        *[("0.0.0.0", True), ("::", True), ("192.168.1.2", True), ("my-machine", True)],
+    ],
+)
+def test_who_can_reach_a_host(host, public):
+    assert is_public(host) is public
+
+
+def test_a_host_of_another_machine_is_one_sentence(results):
+    with pytest.raises(StoreError, match=r"--host: `203\.0\.113\.7` is no address of this machine"):
+        serve(tracking_uri(None, results), results, host="203.0.113.7", on_ready=pytest.fail)
+
+
+def test_the_stores_password_is_no_word_of_the_servers_command(results, monkeypatch):
+    """Every user of the machine may list commands; the environment is one's own."""
+    seen = []
+
+    class EndedError(Exception):
+        pass
+
+    def start(command, env, **_):
+        seen.append((command, env))
+        raise EndedError
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr("orchestrator.tracking.ui.Tracker", lambda *_: None)
+    uri = "postgresql://me:secret@host/db"
+    with pytest.raises(EndedError):
+        serve(uri, results, on_ready=pytest.fail)
+    ((command, env),) = seen
+    assert "secret" not in " ".join(command)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+    assert env["MLFLOW_BACKEND_STORE_URI"] == uri
 
 
 def test_taken_port_is_one_sentence(results):
