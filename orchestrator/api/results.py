@@ -37,6 +37,8 @@ class SweepResult:
     """Runs that were done before and not run again."""
     figures: tuple[Path, ...]
     tracking_uri: str
+    num_left: int = 0
+    """Runs that a deadline left, or ended before they had an outcome; the same call goes on."""
 
     @property
     def failed(self) -> tuple[Record, ...]:

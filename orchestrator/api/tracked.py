@@ -1,8 +1,9 @@
 """How sweeps, ablations and diagnoses are run, recorded and drawn alike."""
 
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ import torch
 
 from orchestrator.data import data_folder
 from orchestrator.errors import StoreError
+from orchestrator.sweep.budget import Deadline, seconds_of
 from orchestrator.sweep.events import Listener, Silent
 from orchestrator.sweep.options import Executor, Options
 from orchestrator.sweep.prepare import at_least_one, check_devices
 from orchestrator.sweep.run import StudyOutcome, open_executor
+from orchestrator.sweep.settle import Rule
 from orchestrator.sweep.study import Planned, claim
-from orchestrator.tracking.runs import SweepInfo
+from orchestrator.tracking.runs import SweepInfo, SweepStatus
 
 if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
@@ -40,6 +43,14 @@ class Way:
     tracking_uri: str | None
     listener: Listener | None
     on_problem: Callable[[str], None] | None
+    max_time: str | None = None
+    """How long runs may go on from now, such as ``2h``."""
+    max_trials: int | None = None
+    """Trials of a listed study at most."""
+    rule: Rule | None = None
+    """When a trial of a listed study gets no more seeds."""
+    started: float = field(default_factory=time.time)
+    """Unix seconds."""
 
     def options(self, name: str = "unnamed") -> Options:
         """The same, checked, for one of this name.
@@ -57,10 +68,16 @@ class Way:
             gpus=_gpus_per_run(self.num_gpus, self.num_workers, self.device),
             device=self.device,
             address=self.address,
+            deadline=self._deadline(),
+            max_trials=self.max_trials,
+            rule=self.rule,
         )
         if self.address is None:
             check_devices(options)
         return options
+
+    def _deadline(self) -> Deadline:
+        return Deadline(self.started + seconds_of(self.max_time)) if self.max_time else Deadline()
 
     def hears(self) -> Listener:
         """Who is told of progress."""
@@ -107,20 +124,28 @@ def tracked(
         with open_executor(way.executor) as execute:
             outcome = work(sink=sink, options=options, execute=execute, listener=way.hears())
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
+        notes = "\n".join(outcome.notes)
         sink.finish_sweep(
-            "failed" if outcome.failed else "finished",
-            summary_markdown=drawn.markdown,
+            _status(outcome),
+            summary_markdown="\n\n".join(filter(None, [drawn.markdown, notes])),
             artifacts=drawn.files,
         )
     return {
         "name": plan.name,
         "records": outcome.records,
         "table": drawn.table,
-        "text": drawn.text,
+        "text": "\n\n".join(filter(None, [drawn.text, notes])),
         "num_reused": outcome.num_reused,
+        "num_left": outcome.num_left,
         "figures": drawn.files,
         "tracking_uri": uri,
     }
+
+
+def _status(outcome: StudyOutcome) -> SweepStatus:
+    if outcome.failed:
+        return "failed"
+    return "stopped" if outcome.num_left else "finished"
 
 
 def _runs(tracker: "Tracker", name: str, outcome: StudyOutcome) -> pd.DataFrame:

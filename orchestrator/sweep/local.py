@@ -2,8 +2,9 @@
 
 from orchestrator.config import MONITOR
 from orchestrator.results import Record
+from orchestrator.sweep.budget import is_out_of_time
 from orchestrator.sweep.events import Events
-from orchestrator.sweep.objective import dataset_in_worker, run_trial
+from orchestrator.sweep.objective import dataset_in_worker
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.study import Point, Run, SpaceStudy, Study
 
@@ -13,6 +14,8 @@ def execute(study: Study, todo: list[Run], events: Events, options: Options) -> 
     if study.sampled:
         _sample(study.sampled, events, options)
     for run in todo:
+        if options.deadline.is_over():
+            return
         _one(run, events, options)
 
 
@@ -21,16 +24,32 @@ def _sample(study: SpaceStudy, events: Events, options: Options) -> None:
 
     sampler = open_study(options.journal, study.name, seed=study.base.seed)
     for _ in range(study.num_trials - num_told(sampler)):
+        if options.deadline.is_over():
+            return
         trial = sampler.ask()
-        tell(sampler, trial, _point(study, suggest(trial, study.space), events, options))
+        records = _point(study, suggest(trial, study.space), events, options)
+        if is_left(records, num_runs=len(study.seeds)):
+            return  # untold, so the point is in line again when the sweep goes on
+        tell(sampler, trial, outcome(records))
 
 
-def _point(study: SpaceStudy, point: Point, events: Events, options: Options) -> dict[str, object]:
-    return outcome([_one(run, events, options) for run in study.runs(point)])
+def _point(study: SpaceStudy, point: Point, events: Events, options: Options) -> list[Record]:
+    """Records of a point's runs; fewer than it has where its time is over."""
+    records = []
+    for run in study.runs(point):
+        if options.deadline.is_over():
+            break
+        records.append(_one(run, events, options))
+    return records
+
+
+def is_left(records: list[Record], *, num_runs: int) -> bool:
+    """Whether the runs of a point were not all run to an end, as its time was over."""
+    return len(records) < num_runs or any(map(is_out_of_time, records))
 
 
 def _one(run: Run, events: Events, options: Options) -> Record:
-    record = run_trial(
+    record = options.deadline.run_trial(
         run.config,
         dataset_in_worker(run.config.dataset, options.data_dir),
         results=options.results,

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.sweep.budget import Deadline
+from orchestrator.sweep.settle import Rule
+
 Executor = Literal["ray", "local"]
 
 
@@ -26,6 +29,11 @@ class Options:
     device: str = "auto"
     address: str | None = None
     """A Ray cluster to join; None starts Ray on this machine."""
+    deadline: Deadline = Deadline()
+    max_trials: int | None = None
+    """Trials of a listed study at most, the first ones; None runs all."""
+    rule: Rule | None = None
+    """When a trial of a listed study gets no more seeds; None gives all of them to each."""
 
     @property
     def journal(self) -> Path:

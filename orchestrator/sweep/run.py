@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from orchestrator.results import Record, first_stage_id
+from orchestrator.sweep.budget import is_out_of_time, left_out
 from orchestrator.sweep.events import Events, Listener, Sink
 from orchestrator.sweep.objective import finished_record
 from orchestrator.sweep.options import Executor, Options
@@ -22,6 +23,10 @@ class StudyOutcome:
     """The runs that ended, now or before."""
     num_reused: int
     """Runs that were done before and not run again."""
+    num_left: int = 0
+    """Runs that a deadline left, or ended before they had an outcome."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the results must be told of how they were run."""
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -79,7 +84,7 @@ def run_study(
         StoreError: the results folder or Ray cannot be used.
     """
     events = Events(sink, listener)
-    known, num_left = (study.listed(), 0) if not study.sampled else _told(study.sampled, options)
+    known, num_left = _known(study, options)
     found = _sort(study, known, options)
     num_runs = len(found.todo) + len(found.done) + len(found.twins) + num_left
     listener.planned(num_runs, len(found.done), study.notes)
@@ -87,8 +92,25 @@ def run_study(
         events.finished(run, record)
     execute(study, found.todo, events, options)
     for run in found.twins:
-        events.finished(run, events.records[run.run_id])
-    return StudyOutcome(ended=tuple(events.ended.values()), num_reused=len(found.done))
+        record = events.records.get(run.run_id)
+        if record is not None and not is_out_of_time(record):
+            events.finished(run, record)
+    ended = tuple(events.ended.values())
+    is_over = options.deadline.is_over()
+    whole = [record for _, record in ended if not is_out_of_time(record)]
+    return StudyOutcome(
+        ended=ended,
+        num_reused=len(found.done),
+        num_left=max(0, num_runs - len(whole)) if is_over else 0,
+        notes=() if study.sampled else left_out(study.listed(), known),
+    )
+
+
+def _known(study: Study, options: Options) -> tuple[tuple[Trial, ...], int]:
+    """Trials whose runs are known beforehand, and the number of runs that a sampler has left."""
+    if study.sampled:
+        return _told(study.sampled, options)
+    return study.listed()[: options.max_trials], 0
 
 
 def _told(study: SpaceStudy, options: Options) -> tuple[tuple[Trial, ...], int]:

@@ -7,6 +7,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from orchestrator.results import Epoch, Record, record_from_json
+from orchestrator.sweep.budget import LEFT
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.objective import failure, finished_record
 from orchestrator.sweep.ray.worker import Context
@@ -37,7 +38,9 @@ class Report(Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **_: object
     ) -> None:
-        """A trial that ended without records was ended early by the scheduler."""
+        """A trial that ended without records was ended early by the scheduler, or had no time."""
+        if (trial.last_result or {}).get("state") == LEFT:
+            return
         self._end(trial, status="stopped", reason="ended early by the scheduler")
 
     def on_trial_error(

@@ -7,6 +7,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.config import MONITOR
+from orchestrator.sweep.budget import LEFT
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.sampling import num_told, open_study, suggest, tell
 from orchestrator.sweep.study import SpaceStudy, Study
@@ -32,6 +33,7 @@ class Sampler(OptunaSearch):
 
     def __init__(self, study: SpaceStudy, options: Options) -> None:
         self._journal = options.journal
+        self._deadline = options.deadline
         self._history = open_study(options.journal, study.name, seed=study.base.seed)
         self.num_left = max(0, study.num_trials - num_told(self._history))
         super().__init__(
@@ -46,6 +48,10 @@ class Sampler(OptunaSearch):
     def save(self, checkpoint_path: str) -> None:
         """Leave a note: the history is in the journal, of which Ray needs no copy."""
         Path(checkpoint_path).write_text(f"see {self._journal}\n")
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next point; none after the deadline."""
+        return self.FINISHED if self._deadline.is_over() else super().suggest(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """A report: epochs are intermediate values, the last report is not."""
@@ -64,5 +70,7 @@ class Sampler(OptunaSearch):
         if result and not error:
             self.on_trial_result(trial_id, result)  # Ray leaves out the report that it ends at
         self._completed_trials.add(trial_id)
+        if result and result.get("state") == LEFT:
+            return  # untold, so the point is in line again when the sweep goes on
         end = None if error or not result else {"state": "stopped", **result}
         tell(self._history, self._ot_trials[trial_id], end)

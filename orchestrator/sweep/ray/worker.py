@@ -16,8 +16,9 @@ from ray import tune
 from orchestrator.config import MONITOR
 from orchestrator.errors import OrchError
 from orchestrator.results import Epoch, Record, run_id
-from orchestrator.sweep.local import outcome
-from orchestrator.sweep.objective import dataset_in_worker, failure, run_trial
+from orchestrator.sweep.budget import LEFT
+from orchestrator.sweep.local import is_left, outcome
+from orchestrator.sweep.objective import dataset_in_worker, failure
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.study import Run, Study
 
@@ -46,11 +47,14 @@ def work(config: dict[str, Any], *, context: Context) -> None:
     torch.set_num_threads(context.options.threads)
     runs = context.runs(config)
     reporter = _Reporter(every=0.0 if context.study.scheduler == "asha" else REPORT_SECONDS)
-    records = []
+    records: list[Record] = []
     for place, run in enumerate(runs):
+        if context.options.deadline.is_over():
+            break
         on_epoch = reporter.epoch if place == 0 else None
         records.append(_trial(run, context.options, on_epoch))
-    end = outcome(records)
+    is_cut = is_left(records, num_runs=len(runs))
+    end = {"state": LEFT, "value": None} if is_cut else outcome(records)
     tune.report(
         {
             MONITOR: end["value"] if end["state"] == "finished" else float("-inf"),
@@ -71,7 +75,7 @@ def _trial(run: Run, options: Options, on_epoch: Callable[[Epoch], None] | None)
             "this worker's code or data are not the driver's. Install the same on every machine."
         )
         return failure(run.config, dataset.data_hash, reason=reason)
-    return run_trial(
+    return options.deadline.run_trial(
         run.config, dataset, results=options.results, device=options.device, on_epoch=on_epoch
     )
 
