@@ -17,6 +17,7 @@ from orchestrator.api.drawing import plot
 from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
+from orchestrator.api.jobs import plan
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
 from orchestrator.api.results import (
@@ -47,6 +48,7 @@ __all__ = [
     "import_data",
     "make_planted",
     "models",
+    "plan",
     "plot",
     "spaces",
     "sweep",

@@ -10,6 +10,7 @@ from orchestrator.api.results import SweepResult
 from orchestrator.api.tracked import Way, tracked
 from orchestrator.data import Dataset
 from orchestrator.sweep.ablation import Ablation
+from orchestrator.sweep.budget import seconds_of
 from orchestrator.sweep.run import StudyOutcome
 from orchestrator.sweep.study import SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
@@ -70,10 +71,13 @@ def plan(function: Callable[P, SweepResult], *args: P.args, **given: P.kwargs) -
 
     prepare: Callable[P, Job] = inspect.unwrap(function)
     job = prepare(*args, **given)
+    way, heard = job.way, job.way.hears()
+    heard.phase("Timing what differs in cost")
     return make_plan(
         job.study,
         job.dataset,
-        options=job.way.options(job.study.name),
-        on_problem=job.way.problem,
-        on_probe=job.way.hears().checking,
+        options=way.options(job.study.name),
+        executor=way.executor,
+        max_time=seconds_of(way.max_time) if way.max_time else None,
+        on_probe=heard.checking,
     )

@@ -24,7 +24,6 @@ from orchestrator.sweep.space import Choice, base_trial, find_space, read_spaces
 from orchestrator.sweep.study import Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
 
-
 SAMPLED = 20
 """Points of a sampled space where no number is asked for."""
 

@@ -84,6 +84,22 @@ Threads = Annotated[int, typer.Option("--threads", help="CPU threads per run.")]
 Gpus = Annotated[
     float | None, typer.Option("--gpus", help="GPUs per run; by default shared by the workers.")
 ]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(
+        "--max-time",
+        metavar="TIME",
+        help="Such as 2h, 90m, 3600s: after it no run starts, running ones end at their next "
+        "epoch, and the same command goes on later.",
+    ),
+]
+Bound = Annotated[
+    float, typer.Option("--bound", help="Part of the base's mean that does not matter.")
+]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", help="Tell what would be run and what it costs; start nothing."),
+]
 Name = Annotated[
     str | None,
     typer.Option("--name", help="What to call it; by default the name follows from the content."),

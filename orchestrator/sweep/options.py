@@ -1,6 +1,6 @@
 """How a study is run, as opposed to what it is: none of this changes a result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,7 @@ class Options:
     device: str = "auto"
     address: str | None = None
     """A Ray cluster to join; None starts Ray on this machine."""
-    deadline: Deadline = Deadline()
+    deadline: Deadline = field(default_factory=Deadline)
     max_trials: int | None = None
     """Trials of a listed study at most, the first ones; None runs all."""
     rule: Rule | None = None

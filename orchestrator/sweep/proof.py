@@ -8,7 +8,7 @@ acts beside any value of another factor.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.config import TrialConfig, override
@@ -125,7 +125,7 @@ def _patience(one: TrialConfig, other: TrialConfig, dataset: Dataset) -> str:
 
 def _batch_targets(one: TrialConfig, other: TrialConfig, dataset: Dataset) -> str:
     batches = training_batches(
-        build_model(replace(one, seed=0), dataset),
+        build_model(one, dataset),
         dataset,
         max_length=one.settings.max_length,
         batch_targets=one.train.batch_targets,
@@ -144,10 +144,12 @@ RULES: Mapping[str, Callable[[TrialConfig, TrialConfig, Dataset], str]] = {
     "train.patience": _patience,
     "train.batch_targets": _batch_targets,
     "train.clip_norm": _acts,
+    "train.average_decay": _acts,
     "train.trace_gradients": _reports,
     "eval.cutoffs": _reports,
     "eval.ties": _acts,
     "eval.exclude_seen": _acts,
 }
 """Key -> why two values are the same computation (empty where they are not), for keys that a few
-steps cannot show. A limit on gradients' norm acts as soon as one exceeds it, in whichever epoch."""
+steps cannot show. A limit on gradients' norm acts as soon as one exceeds it, in whichever epoch; an
+average forgets at its own rate only after hundreds of steps."""

@@ -119,8 +119,7 @@ class _Found:
                     values.setdefault(_key(run), {})[run.config.seed] = record.metrics[MONITOR]
         base = values.get(_key(self._base), {})
         return {
-            _key(trial): self._rule.judge(values.get(_key(trial), {}), base)
-            for trial in trials
+            _key(trial): self._rule.judge(values.get(_key(trial), {}), base) for trial in trials
         }
 
     def whole(self, trials: list[Trial], left: tuple[str, ...]) -> StudyOutcome:

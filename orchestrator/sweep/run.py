@@ -92,9 +92,9 @@ def run_study(
         events.finished(run, record)
     execute(study, found.todo, events, options)
     for run in found.twins:
-        record = events.records.get(run.run_id)
-        if record is not None and not is_out_of_time(record):
-            events.finished(run, record)
+        twin = events.records.get(run.run_id)
+        if twin is not None and not is_out_of_time(twin):
+            events.finished(run, twin)
     ended = tuple(events.ended.values())
     is_over = options.deadline.is_over()
     whole = [record for _, record in ended if not is_out_of_time(record)]

@@ -54,6 +54,15 @@ def told_points(study: optuna.Study) -> tuple[dict[str, Any], ...]:
     return tuple(trial.params for trial in study.get_trials(deepcopy=False, states=told))
 
 
+def num_told_before(path: Path, name: str) -> int:
+    """As :func:`num_told`, of a study that is only looked at; 0 where it was never begun."""
+    if not path.exists():
+        return 0
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    names = [study.study_name for study in storage.get_all_studies()]
+    return num_told(optuna.load_study(study_name=name, storage=storage)) if name in names else 0
+
+
 def suggest(trial: Any, space: Space) -> dict[str, Any]:  # noqa: ANN401 - Ray's has no base class
     """One value per factor, of Optuna's trial or Ray's stand-in for one."""
     return {key: _suggest(trial, space, key) for key in space.factors}

@@ -49,7 +49,7 @@ class Sampler(OptunaSearch):
         """Leave a note: the history is in the journal, of which Ray needs no copy."""
         Path(checkpoint_path).write_text(f"see {self._journal}\n")
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:  # noqa: ANN401 - Ray's own type lacks FINISHED
         """The next point; none after the deadline."""
         return self.FINISHED if self._deadline.is_over() else super().suggest(trial_id)
 

@@ -117,8 +117,8 @@ def test_checks_that_take_long_tell_how_far_they_are(orch, store, monkeypatch):
     monkeypatch.setattr("orchestrator.cli.progress.CHECK_SECONDS", -1.0)
     done = orch(*WORDS, "--seeds", 1)
     assert done.out.splitlines()[:2] == [
-        "Checking that each variant changes the model: 0 of 2.",
-        "Checking that each variant changes the model: 1 of 2.",
+        "Checking that what is varied changes the model: 0 of 2.",
+        "Checking that what is varied changes the model: 1 of 2.",
     ]
 
 
