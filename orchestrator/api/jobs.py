@@ -67,7 +67,7 @@ def plan(function: Callable[P, SweepResult], *args: P.args, **given: P.kwargs) -
     Raises:
         OrchError: whatever the function itself would refuse.
     """
-    from orchestrator.sweep.plan import make_plan
+    from orchestrator.sweep.planning import make_plan
 
     prepare: Callable[P, Job] = inspect.unwrap(function)
     job = prepare(*args, **given)

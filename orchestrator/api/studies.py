@@ -1,6 +1,7 @@
 """Sweeps and ablations: prepared, run, tracked and drawn."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def sweep(
     if until_resolved:
         check_resolvable(study)
     prove(study.space, study.base, opened, on_check=way.hears().checking)
-    info = sweep_info(study, opened)
+    info = replace(sweep_info(study, opened), looks=way.looks)
     draw = partial(draw_sweep, info=info, base=study.base, dataset=opened)
     work = partial(run_resolved, study)
     return Job(study=study, info=info, way=way, dataset=opened, work=work, draw=draw)
@@ -230,7 +231,7 @@ def ablate(
     ablation = prepare_ablation(question, declared, base, opened, on_check=on_check)
     if ablation.search:
         prove(ablation.search.space, ablation.base, opened, on_check=on_check)
-    info = ablation_info(ablation, opened, bound=bound)
+    info = replace(ablation_info(ablation, opened, bound=bound), looks=way.looks)
     draw = partial(draw_ablation, info=info, results=results, on_problem=way.problem)
     work = partial(run_ablation, ablation)
     return Job(study=ablation, info=info, way=way, dataset=opened, work=work, draw=draw)

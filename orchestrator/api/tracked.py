@@ -76,6 +76,11 @@ class Way:
             check_devices(options)
         return options
 
+    @property
+    def looks(self) -> int:
+        """How often seeds may be looked at before more are added."""
+        return self.rule.looks if self.rule else 1
+
     def _deadline(self) -> Deadline:
         return Deadline(self.started + seconds_of(self.max_time)) if self.max_time else Deadline()
 

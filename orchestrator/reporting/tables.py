@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from orchestrator.config import MONITOR
+from orchestrator.reporting.looks import at_shared_seeds
 from orchestrator.reporting.points import (
     at_value,
     is_same,
@@ -45,11 +46,18 @@ def sweep_table(
         ``val/ndcg@10`` of the points with the most finished seeds.
     """
     newest = newest_runs(runs, info)
-    rows = [_row(at_point(newest, point), point, metrics) for point in _points(newest, info)]
+    points = _points(newest, info)
+    of_points = [at_point(newest, point) for point in points]
+    rows = [_row(runs, point, metrics) for runs, point in zip(of_points, points, strict=True)]
     halves = [name for metric in metrics for name in (metric, metric + HALF)]
     columns = [*info.factors, "seeds", MONITOR, *halves, "failed", "stopped"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.assign(is_best=_is_best(table))
+    compared = table
+    if info.looks > 1:  # a point that was settled early has fewer seeds, and may be the best
+        means = [mean_over_seeds(own, MONITOR) for own in at_shared_seeds(newest, of_points)]
+        compared = table.assign(seeds=[len(own.seeds) for own in means])
+        compared[MONITOR] = [own.mean for own in means]
+    return table.assign(is_best=_is_best(compared))
 
 
 def at_point(runs: pd.DataFrame, point: dict[str, Any]) -> pd.DataFrame:
@@ -67,7 +75,7 @@ def as_text(table: pd.DataFrame, info: SweepInfo) -> str:
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in (header, ["-" * width for width in widths], *rows)
     ]
-    return "\n".join([_title(info), "", *lines, "", *_notes(table)])
+    return "\n".join([_title(info), "", *lines, "", *_notes(table, info)])
 
 
 def as_markdown(table: pd.DataFrame, info: SweepInfo) -> str:
@@ -75,7 +83,7 @@ def as_markdown(table: pd.DataFrame, info: SweepInfo) -> str:
     header, *rows = _cells(table, info)
     ruler = ["---:"] * len(header)
     lines = [f"| {' | '.join(map(_escaped, row))} |" for row in (header, ruler, *rows)]
-    return "\n".join([f"**{_title(info)}**", "", *lines, "", *map(_escaped, _notes(table))])
+    return "\n".join([f"**{_title(info)}**", "", *lines, "", *map(_escaped, _notes(table, info))])
 
 
 def _points(runs: pd.DataFrame, info: SweepInfo) -> list[dict[str, Any]]:
@@ -154,11 +162,12 @@ def _title(info: SweepInfo) -> str:
     return f"{info.name}: {info.model}, {info.space}, on {info.dataset}{origin}"
 
 
-def _notes(table: pd.DataFrame) -> list[str]:
+def _notes(table: pd.DataFrame, info: SweepInfo) -> list[str]:
     if not table["seeds"].any():
         return ["No run has finished."]
     monitor = f"validation {metric_text(MONITOR)}"
-    notes = [f"{BEST} best by mean {monitor}; test metrics choose nothing."]
+    over = ", over the seeds that all points have" if info.looks > 1 else ""
+    notes = [f"{BEST} best by mean {monitor}{over}; test metrics choose nothing."]
     if table["seeds"].max() > 1:
         notes.append(f"{HALF.strip()} half of the 95 % t interval over seeds.")
     return notes

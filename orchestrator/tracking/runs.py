@@ -55,6 +55,8 @@ class SweepInfo:
     """Of an ablation or a diagnosis: what is run beside the base, in the order to show it."""
     bound: float | None = None
     """Of an ablation: the smallest difference that its report calls one."""
+    looks: int = 1
+    """How often the seeds so far may be looked at before more are added; 1 where all are run."""
 
     @property
     def has_variants(self) -> bool:
