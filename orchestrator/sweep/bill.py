@@ -109,6 +109,6 @@ def num_workers(executor: Executor, options: Options) -> int:
 
 def disk_of_ranks(tally: Tally, num_users: int) -> Span:
     """Bytes of the new runs' ranks of users."""
-    per_run = num_users * USER_BYTES
+    per_run = float(num_users * USER_BYTES)
     least, most = tally.at_least * per_run, tally.left * per_run
     return Span(low=least, expected=(least + most) / 2, high=most)

@@ -35,7 +35,7 @@ MAX_STEPS = 40
 MIN_STEPS = 2
 MAX_USERS = 20_000
 """Of a validation; where there are more, the time of so many is scaled."""
-FINAL_LOOKS = 2
+FINAL_LOOKS = 2.0
 """At its end a run ranks the validation and the test targets."""
 
 
@@ -99,15 +99,16 @@ class _Watch:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self.lap()
+        self._last = self._now()
 
     def lap(self) -> Seconds:
+        before, self._last = self._last, self._now()
+        return self._last + before * -1.0
+
+    def _now(self) -> Seconds:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        now = Seconds(time.perf_counter(), time.process_time())
-        since = now + getattr(self, "_last", now) * -1
-        self._last = now
-        return since
+        return Seconds(time.perf_counter(), time.process_time())
 
 
 def measure(config: TrialConfig, dataset: Dataset, *, device: str, threads: int) -> Cost:
@@ -136,7 +137,7 @@ def measure(config: TrialConfig, dataset: Dataset, *, device: str, threads: int)
     return Cost(
         epochs=stages,
         ends=built + looked * FINAL_LOOKS,
-        weights=sum(t.numel() * t.element_size() for t in model.state_dict().values()),
+        weights=float(sum(t.numel() * t.element_size() for t in model.state_dict().values())),
         checkpoint=probe.largest,
     )
 
@@ -207,9 +208,9 @@ class _StageProbe:
         Checkpoints(self._folder).save(Progress(step=1, best_step=1), self._model, adam, others)
         saved = watch.lap()
         sizes = [path.stat().st_size for path in self._folder.rglob("*") if path.is_file()]
-        self.largest = max(self.largest, sum(sizes))
+        self.largest = max(self.largest, float(sum(sizes)))
         num_steps = -(-self._batches.num_targets // train.batch_targets)
-        return begun + per_step * num_steps + saved
+        return begun + per_step * float(num_steps) + saved
 
     def _steps(self, adam: torch.optim.Optimizer, average: Average | None) -> Seconds:
         """One step on average, after the first, which makes what the others reuse."""

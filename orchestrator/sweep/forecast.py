@@ -56,13 +56,14 @@ def forecast(records: Sequence[Record], stage: str, train: TrainConfig, *, num: 
         train: the limits that are planned.
         num: runs to come.
     """
-    limit, least = train.max_epochs, min(train.max_epochs, train.patience + 1)
+    limit = float(train.max_epochs)
+    least = min(limit, train.patience + 1.0)
     curves = [curve for record in records if (curve := _curve(record, stage))]
     if not curves:
         return Epochs(low=least, high=limit, expected=(least + limit) / 2, num_runs=0)
     lows = np.array([replayed(curve, train) for curve in curves], dtype=float)
     is_cut = np.array([_runs_on(curve, train) for curve in curves])
-    highs = np.where(is_cut, float(limit), lows)
+    highs = np.where(is_cut, limit, lows)
     expected = float((lows + highs).mean() / 2)
     if len(curves) < FEW:
         low, high = float(lows.min()), float(highs.max())

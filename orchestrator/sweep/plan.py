@@ -25,7 +25,7 @@ class Span:
         return Span(low=self.low * factor, expected=self.expected * factor, high=self.high * factor)
 
 
-NOTHING = Span(low=0, expected=0, high=0)
+NOTHING = Span(low=0.0, expected=0.0, high=0.0)
 
 
 @dataclass(kw_only=True)

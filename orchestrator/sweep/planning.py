@@ -185,7 +185,7 @@ class _Making:
             epochs = self._epochs(run.config, between, len(left), begun[key])
             if self._is_first_stage_taken(run, study, planned):
                 epochs.pop(next(iter(between.low.epochs)), None)
-            total.add(between, epochs, num=1, least=float(run in early))
+            total.add(between, epochs, num=1.0, least=float(run in early))
 
     def _is_early(self, run: Run, study: Study) -> bool:
         """Whether it is run even where the first seeds settle everything."""
