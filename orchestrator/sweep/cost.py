@@ -22,6 +22,7 @@ from orchestrator.data import Dataset
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.split import EvalUsers
 from orchestrator.evaluation.evaluate import evaluate
+from orchestrator.sweep.objective import WEIGHTS
 from orchestrator.sweep.probe import step
 from orchestrator.training.average import Average
 from orchestrator.training.checkpoint import Checkpoints, Progress
@@ -137,7 +138,7 @@ def measure(config: TrialConfig, dataset: Dataset, *, device: str, threads: int)
     return Cost(
         epochs=stages,
         ends=built + looked * FINAL_LOOKS,
-        weights=float(sum(t.numel() * t.element_size() for t in model.state_dict().values())),
+        weights=probe.weights,
         checkpoint=probe.largest,
     )
 
@@ -187,6 +188,8 @@ class _StageProbe:
     ) -> None:
         self.largest = 0.0
         """Bytes of the largest checkpoint so far."""
+        self.weights = 0.0
+        """Bytes of the model's file in it."""
         self._model = model
         self._config = config
         self._batches = batches
@@ -207,8 +210,9 @@ class _StageProbe:
         others = average.training_weights() if average else None
         Checkpoints(self._folder).save(Progress(step=1, best_step=1), self._model, adam, others)
         saved = watch.lap()
-        sizes = [path.stat().st_size for path in self._folder.rglob("*") if path.is_file()]
-        self.largest = max(self.largest, float(sum(sizes)))
+        files = [path for path in self._folder.rglob("*") if path.is_file()]
+        sizes = {path.name: float(path.stat().st_size) for path in files}
+        self.largest, self.weights = max(self.largest, sum(sizes.values())), sizes[WEIGHTS]
         num_steps = -(-self._batches.num_targets // train.batch_targets)
         return begun + per_step * float(num_steps) + saved
 

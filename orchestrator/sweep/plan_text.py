@@ -56,7 +56,8 @@ def _epochs(stages: tuple[Epochs, ...]) -> str:
         expected=sum(stage.expected for stage in stages),
         high=sum(stage.high for stage in stages),
     )
-    told = f"{total.low:.0f} to {total.high:.0f} per run"
+    low, high = f"{total.low:.0f}", f"{total.high:.0f}"
+    told = f"{low if low == high else f'{low} to {high}'} per run"
     num = min(stage.num_runs for stage in stages)
     if not num:
         return f"{told}, from patience and max_epochs alone: no finished run tells more"

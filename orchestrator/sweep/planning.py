@@ -1,5 +1,6 @@
 """Counts the points and runs of a sweep or an ablation and prices them; starts nothing."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -93,6 +94,7 @@ class _Making:
     def total(self) -> Bill:
         """All parts together."""
         total = Bill()
+        self.notes += _load_note()
         if isinstance(self._plan, SpaceStudy):
             self._space(self._plan, (), total)
             return total
@@ -227,6 +229,18 @@ class _Making:
         listed = {own.name: own.changed for own in self._plan.members}
         names = variant.members or (variant.name,)
         return tuple(listed[name] for name in names if listed[name])
+
+
+def _load_note() -> list[str]:
+    """A sentence where others keep this machine busy; its load is told on Unix alone."""
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load <= cores:
+        return []
+    return [
+        f"This machine is busy (load {load:.0f} on {cores} cores): times on the clock are as it is "
+        "now, and Ray's workers give way to other work."
+    ]
 
 
 def _less(epochs: Epochs, done: int) -> Epochs:

@@ -92,7 +92,7 @@ class Tracker:
             runs = runs_of(self._client, parent)
         frame = pd.DataFrame([row(run) for run in runs if not is_superseded(run)])
         head = ["run_id", "status", "seed"]
-        head += [name for name in ("variant", "phase") if name in frame]
+        head += ["variant", "phase"] if read_info(parent.data.tags).has_variants else []
         rest = sorted(set(frame.columns) - set(head), key=lambda name: ("/" in name, name))
         return frame.reindex(columns=[*head, *rest])
 

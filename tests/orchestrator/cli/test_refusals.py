@@ -54,8 +54,16 @@ def refuse(done, sentence, place):
             "first 3. Allow more, such as --seeds 10.",
         ),
         (
-            (*SWEEP, "--set", "model.dropout=0", "--set", "train.max_epochs=1", "--plan", "--name",
-             "a/b"),
+            (
+                *SWEEP,
+                "--set",
+                "model.dropout=0",
+                "--set",
+                "train.max_epochs=1",
+                "--plan",
+                "--name",
+                "a/b",
+            ),
             "--name cannot be 'a/b': it names a folder. Use letters, digits, `-`, `_`, `.`.",
         ),
         (

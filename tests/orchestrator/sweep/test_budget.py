@@ -27,7 +27,14 @@ factors.model.dropout = {low = 0.0, high = 0.5}
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("2h", 7200), ("90m", 5400), ("3600s", 3600), ("1h30m", 5400), ("0.5h", 1800), ("1d 2h", 93600)],
+    [
+        ("2h", 7200),
+        ("90m", 5400),
+        ("3600s", 3600),
+        ("1h30m", 5400),
+        ("0.5h", 1800),
+        ("1d 2h", 93600),
+    ],
 )
 def test_a_duration_is_read(text, seconds):
     assert seconds_of(text) == seconds
