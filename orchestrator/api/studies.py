@@ -103,7 +103,7 @@ def sweep(
         on_problem=on_problem,
         max_time=max_time,
         max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
-        rule=Rule(num_seeds=num_seeds, bound=checked_bound(bound)) if until_resolved else None,
+        rule=_rule(num_seeds, bound, is_asked=until_resolved),
     )
     base = base_trial(model, dataset)
     declared = find_space(model, space)
@@ -210,7 +210,7 @@ def ablate(
         on_problem=on_problem,
         max_time=max_time,
         max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
-        rule=Rule(num_seeds=num_seeds, bound=checked_bound(bound)) if until_resolved else None,
+        rule=_rule(num_seeds, bound, is_asked=until_resolved),
     )
     question = Question(
         variants=variants,
@@ -235,6 +235,12 @@ def ablate(
     draw = partial(draw_ablation, info=info, results=results, on_problem=way.problem)
     work = partial(run_ablation, ablation)
     return Job(study=ablation, info=info, way=way, dataset=opened, work=work, draw=draw)
+
+
+def _rule(num_seeds: int, bound: float, *, is_asked: bool) -> Rule | None:
+    """When seeds are enough; the bound is checked in any case."""
+    checked_bound(bound)
+    return Rule(num_seeds=num_seeds, bound=bound) if is_asked else None
 
 
 def _checked_members(num_trials: int | None) -> None:

@@ -119,6 +119,7 @@ def tracked(
     Returns:
         What the result has to tell, by name.
     """
+    from orchestrator.reporting.blocks import filled
     from orchestrator.tracking.mlflow import Tracker, tracking_uri
 
     options = way.options(plan.name)
@@ -139,7 +140,7 @@ def tracked(
         "name": plan.name,
         "records": outcome.records,
         "table": drawn.table,
-        "text": "\n\n".join(filter(None, [drawn.text, notes])),
+        "text": "\n\n".join(filter(None, [drawn.text, filled(outcome.notes)])),
         "num_reused": outcome.num_reused,
         "num_left": outcome.num_left,
         "figures": drawn.files,

@@ -55,7 +55,7 @@ def run_resolved(
         still = [trial for trial in others if _key(trial) not in found.settled]
         if not still:
             break
-        listener.phase(_phase(seeds, num_open=len(still)))
+        listener.phase(_phase(base, seeds, num_open=len(still)))
         part = found.part([base, *still], seeds)
         whole = replace(options, max_trials=None)
         outcome = run_study(part, sink=sink, options=whole, execute=execute, listener=listener)
@@ -65,9 +65,10 @@ def run_resolved(
     return found.whole(others, left_out(study.listed(), trials))
 
 
-def _phase(seeds: tuple[int, ...], *, num_open: int) -> str:
+def _phase(base: Trial, seeds: tuple[int, ...], *, num_open: int) -> str:
     told = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
-    return f"{told}, {num_open} open"
+    own = "retuned, " if base.phase == "retuned" else ""
+    return f"{own}{told}, {num_open} open"
 
 
 def _key(trial: Trial) -> Hashable:
