@@ -19,6 +19,7 @@ from orchestrator.api.drawing import plot
 from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
+from orchestrator.api.jobs import plan
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
@@ -66,6 +67,7 @@ __all__ = [
     "make_planted",
     "models",
     "path",
+    "plan",
     "plan_removal",
     "plot",
     "remove",

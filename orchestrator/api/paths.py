@@ -37,7 +37,7 @@ def path(
     address: str | None = None,
     storage: str | None = None,
     device: str = "auto",
-    trial_time: float | None = None,
+    trial_time: str | None = None,
     stop_after: int = 5,
     results: Path = RESULTS,
     data_dir: Path | None = None,
@@ -61,7 +61,7 @@ def path(
         address: a Ray cluster to join.
         storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
-        trial_time: seconds that a run may take; one that takes longer fails.
+        trial_time: how long a run may take, such as ``30m``; one that takes longer fails.
         stop_after: failures of one kind in a row that stop it all; 0 never does.
         results: folder of runs, sweeps and the default store.
         data_dir: folder of data sets.

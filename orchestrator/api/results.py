@@ -39,6 +39,8 @@ class SweepResult:
     """Why runs were left out; None where all were tried."""
     figures: tuple[Path, ...]
     tracking_uri: str
+    num_left: int = 0
+    """Runs that a deadline left, or ended before they had an outcome; the same call goes on."""
 
     @property
     def failed(self) -> tuple[Record, ...]:

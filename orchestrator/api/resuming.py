@@ -20,8 +20,9 @@ def resume(
     address: str | None = None,
     storage: str | None = None,
     device: str | None = None,
-    trial_time: float | None = None,
+    trial_time: str | None = None,
     stop_after: int | None = None,
+    max_time: str | None = None,
     results: Path = RESULTS,
     data_dir: Path | None = None,
     tracking_uri: str | None = None,
@@ -37,8 +38,9 @@ def resume(
         address: a Ray cluster to join.
         storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
-        trial_time: seconds that a run may take.
+        trial_time: how long a run may take.
         stop_after: failures of one kind in a row that stop it all.
+        max_time: of a sweep or an ablation: how long runs may go on from now.
         results: the folder where it is.
         data_dir: folder of data sets.
         tracking_uri: an MLflow store.

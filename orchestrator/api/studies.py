@@ -8,10 +8,12 @@ from typing import Any
 
 from orchestrator.api.command import Command
 from orchestrator.api.drawing import BOUND, checked_bound, draw_ablation, draw_sweep
+from orchestrator.api.jobs import Job, does
 from orchestrator.api.results import RESULTS, AblationResult, SweepResult
-from orchestrator.api.tracked import Way, tracked
+from orchestrator.api.tracked import Way
 from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
+from orchestrator.errors import ConfigError
 from orchestrator.sweep.ablation import Ablation, run_ablation
 from orchestrator.sweep.events import Listener
 from orchestrator.sweep.factors import Choice, plain
@@ -19,23 +21,32 @@ from orchestrator.sweep.options import Executor, Gpus
 from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.prepare_search import check_executor, read_objectives
-from orchestrator.sweep.run import run_study
+from orchestrator.sweep.proof import prove
+from orchestrator.sweep.resolve import check_resolvable, run_resolved
 from orchestrator.sweep.settings_file import base_settings, overruled
+from orchestrator.sweep.settle import Rule
 from orchestrator.sweep.space import find_space, read_spaces
 from orchestrator.sweep.study import Sampler, Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
 
+SAMPLED = 20
+"""Points of a sampled space where no number is asked for."""
 
+
+@does(SweepResult)
 def sweep(
     model: str,
     space: str,
     *,
     dataset: str = "planted",
     num_seeds: int = 3,
-    num_trials: int = 20,
+    num_trials: int | None = None,
     sampler: Sampler = "tpe",
     scheduler: Scheduler = "none",
     objectives: str = "ndcg",
+    until_resolved: bool = False,
+    bound: float = BOUND,
+    max_time: str | None = None,
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -46,14 +57,14 @@ def sweep(
     address: str | None = None,
     storage: str | None = None,
     device: str = "auto",
-    trial_time: float | None = None,
+    trial_time: str | None = None,
     stop_after: int = 5,
     results: Path = RESULTS,
     data_dir: Path | None = None,
     tracking_uri: str | None = None,
     listener: Listener | None = None,
     on_problem: Callable[[str], None] | None = None,
-) -> SweepResult:
+) -> Job:
     """Run a search space and leave a record in MLflow, a table and a figure.
 
     The same call again goes on where it stopped: runs that are done are not run again.
@@ -63,11 +74,17 @@ def sweep(
         space: one of its search spaces.
         dataset: a data set by name.
         num_seeds: seeds 0, 1, ... that every point is run with.
-        num_trials: points to sample in a joint space; a smaller discrete space is run as a grid.
+        num_trials: points at most. A joint space with more is sampled, 20 points by default; of
+            any other all are run by default, or the first so many.
         sampler: what proposes them: ``tpe``, ``gp``, ``cmaes``, ``random``; ``grid`` runs all.
         scheduler: ``asha``, ``hyperband`` or ``median`` end poor trials of a sampled space early.
         objectives: ``ndcg``, or with a comma also ``parameters`` or ``seconds``, for a front of
             points none of which is better in both.
+        until_resolved: add seeds one by one, from 3 to ``num_seeds``, and only to points whose
+            difference to the base is not settled by validation; not for joint spaces.
+        bound: part of the base's mean below which a difference does not matter.
+        max_time: how long runs may go on, such as ``2h`` or ``90m``; then running ones end at
+            their next epoch, and the same call goes on later.
         config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value for the base point.
         name: the sweep's name; by default it follows from the content.
@@ -80,7 +97,7 @@ def sweep(
         storage: of a cluster: URL where runs' files are kept while they run; by default the
             results folder, which this process shares.
         device: ``auto``, ``cpu``, ``cuda``.
-        trial_time: seconds that a run may take; one that takes longer fails.
+        trial_time: how long a run may take, such as ``30m``; one that takes longer fails.
         stop_after: failures of one kind in a row that stop it all; 0 never does.
         results: folder of runs, sweeps and the default store.
         data_dir: folder of data sets.
@@ -108,6 +125,9 @@ def sweep(
         listener=listener,
         on_problem=on_problem,
         command=command,
+        max_time=max_time,
+        max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
+        rule=_rule(num_seeds, bound, is_asked=until_resolved),
     )
     wanted = read_objectives(objectives)
     check_executor(executor, scheduler)
@@ -121,30 +141,38 @@ def sweep(
         opened,
         overrides=overrides or {},
         num_seeds=at_least_one("--seeds", num_seeds),
-        num_trials=at_least_one("--trials", num_trials),
+        num_trials=num_trials or SAMPLED,
         scheduler=scheduler,
         name=name,
         sampler=sampler,
         objectives=wanted,
     )
+    if until_resolved:
+        check_resolvable(study)
     if config is not None:
         study = replace(study, notes=(*study.notes, *overruled(declared, config)))
-    info = sweep_info(study, opened)
+    prove(study.space, study.base, opened, on_check=way.hears().checking)
+    info = replace(sweep_info(study, opened), looks=way.looks)
     draw = partial(draw_sweep, info=info, base=study.base, dataset=opened)
-    return SweepResult(**tracked(study, info, way, partial(run_study, study), draw))
+    work = partial(run_resolved, study)
+    return Job(study=study, info=info, way=way, dataset=opened, work=work, draw=draw)
 
 
+@does(AblationResult)
 def ablate(
     model: str,
     *,
     dataset: str = "planted",
     num_seeds: int = 5,
+    num_trials: int | None = None,
     variants: str | None = None,
     retune: int | None = None,
     retune_space: str | None = None,
     pairs: bool = False,
     modality_controls: bool = False,
     bound: float = BOUND,
+    until_resolved: bool = False,
+    max_time: str | None = None,
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -155,14 +183,14 @@ def ablate(
     address: str | None = None,
     storage: str | None = None,
     device: str = "auto",
-    trial_time: float | None = None,
+    trial_time: str | None = None,
     stop_after: int = 5,
     results: Path = RESULTS,
     data_dir: Path | None = None,
     tracking_uri: str | None = None,
     listener: Listener | None = None,
     on_problem: Callable[[str], None] | None = None,
-) -> AblationResult:
+) -> Job:
     """Compare a model's variants with its base, and leave a record in MLflow, tables and figures.
 
     Base and variants run with the same seeds. The same call again goes on where it stopped, and
@@ -172,6 +200,7 @@ def ablate(
         model: a model of the zoo.
         dataset: a data set by name.
         num_seeds: seeds 0, 1, ... that base and variants are run with.
+        num_trials: points at most: the base and the first variants; by default all of them.
         variants: variants and groups of them by commas; by default the group ``components``,
             else all.
         retune: points of a search that base and variants each get of their own, chosen from by
@@ -180,6 +209,9 @@ def ablate(
         pairs: also every two variants together.
         modality_controls: also the base with each modality's features shuffled, noise, and mean.
         bound: part of the base's mean below which a difference does not matter.
+        until_resolved: add seeds one by one, from 3 to ``num_seeds``, and only to variants whose
+            difference to the base is not settled by validation.
+        max_time: how long runs may go on; see :func:`sweep`.
         config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value, for the base and thereby for all variants.
         name: the ablation's name; by default it follows from the content.
@@ -190,7 +222,7 @@ def ablate(
         address: a Ray cluster to join.
         storage: of a cluster: URL where runs' files are kept.
         device: ``auto``, ``cpu``, ``cuda``.
-        trial_time: seconds that a run may take; one that takes longer fails.
+        trial_time: how long a run may take, such as ``30m``; one that takes longer fails.
         stop_after: failures of one kind in a row that stop it all; 0 never does.
         results: folder of runs, sweeps and the default store.
         data_dir: folder of data sets.
@@ -219,6 +251,9 @@ def ablate(
         listener=listener,
         on_problem=on_problem,
         command=command,
+        max_time=max_time,
+        max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
+        rule=_rule(num_seeds, bound, is_asked=until_resolved),
     )
     question = Question(
         variants=variants,
@@ -230,15 +265,33 @@ def ablate(
         overrides=overrides or {},
         name=name,
     )
-    checked_bound(bound)
+    _checked_members(num_trials)
     base = base_settings(model, dataset, config)
     declared = read_spaces(model)
     way.options()
     opened = open_dataset(dataset, data_dir, verify=True)
-    ablation = prepare_ablation(question, declared, base, opened, on_check=way.hears().checking)
-    info = ablation_info(ablation, opened, bound=bound)
+    on_check = way.hears().checking
+    ablation = prepare_ablation(question, declared, base, opened, on_check=on_check)
+    if ablation.search:
+        prove(ablation.search.space, ablation.base, opened, on_check=on_check)
+    info = replace(ablation_info(ablation, opened, bound=bound), looks=way.looks)
     draw = partial(draw_ablation, info=info, results=results, on_problem=way.problem)
-    return AblationResult(**tracked(ablation, info, way, partial(run_ablation, ablation), draw))
+    work = partial(run_ablation, ablation)
+    return Job(study=ablation, info=info, way=way, dataset=opened, work=work, draw=draw)
+
+
+def _rule(num_seeds: int, bound: float, *, is_asked: bool) -> Rule | None:
+    """When seeds are enough; the bound is checked in any case."""
+    checked_bound(bound)
+    return Rule(num_seeds=num_seeds, bound=bound) if is_asked else None
+
+
+def _checked_members(num_trials: int | None) -> None:
+    """The base counts, and one variant at least is compared with it."""
+    if num_trials == 1:
+        raise ConfigError(
+            "--max-trials cannot be 1: the base counts, and is compared with one variant or more."
+        )
 
 
 def sweep_info(study: SpaceStudy, dataset: Dataset) -> SweepInfo:

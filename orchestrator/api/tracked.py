@@ -1,9 +1,10 @@
 """How sweeps, ablations and diagnoses are run, recorded and drawn alike."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,14 @@ from filelock import FileLock, Timeout
 from orchestrator.api.command import Command
 from orchestrator.data import data_folder
 from orchestrator.errors import ConfigError, StoreError
+from orchestrator.sweep.budget import Deadline, seconds_of
 from orchestrator.sweep.events import Counting, Listener, Silent
 from orchestrator.sweep.options import Executor, Gpus, Options
 from orchestrator.sweep.prepare import at_least, at_least_one, check_cluster, check_devices
 from orchestrator.sweep.run import StudyOutcome, open_executor
+from orchestrator.sweep.settle import Rule
 from orchestrator.sweep.study import Planned, claim
-from orchestrator.tracking.runs import SweepInfo
+from orchestrator.tracking.runs import SweepInfo, SweepStatus
 
 if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
@@ -45,8 +48,17 @@ class Way:
     on_problem: Callable[[str], None] | None
     command: Command
     """What began it; kept, so that it can be typed again by name alone."""
-    trial_time: float | None = None
+    trial_time: str | None = None
+    """How long a run may take, such as ``30m``."""
     stop_after: int = 5
+    max_time: str | None = None
+    """How long runs may go on from now, such as ``2h``."""
+    max_trials: int | None = None
+    """Trials of a listed study at most."""
+    rule: Rule | None = None
+    """When a trial of a listed study gets no more seeds."""
+    started: float = field(default_factory=time.time)
+    """Unix seconds."""
 
     def options(self, name: str = "unnamed") -> Options:
         """The same, checked, for one of this name.
@@ -67,6 +79,9 @@ class Way:
             limit=self._limit(),
             stop_after=at_least("--stop-after", self.stop_after, 0),
             storage=self.storage,
+            deadline=self._deadline(),
+            max_trials=self.max_trials,
+            rule=self.rule,
         )
         check_cluster(options, self.executor)
         if self.address is None or self.executor == "local":
@@ -81,7 +96,17 @@ class Way:
                 "--trial-time cannot be used with --executor local: a run that hangs there is this "
                 "process. Leave one of them out."
             )
-        return at_least("--trial-time", self.trial_time, 1)
+        return seconds_of(self.trial_time, option="--trial-time")
+
+    def _deadline(self) -> Deadline:
+        if self.max_time is None:
+            return Deadline()
+        return Deadline(self.started + seconds_of(self.max_time, option="--max-time"))
+
+    @property
+    def looks(self) -> int:
+        """How often seeds may be looked at before more are added."""
+        return self.rule.looks if self.rule else 1
 
     def hears(self) -> Listener:
         """Who is told of progress."""
@@ -111,6 +136,7 @@ def tracked(
     Returns:
         What the result has to tell, by name.
     """
+    from orchestrator.reporting.blocks import filled
     from orchestrator.tracking.mlflow import Tracker, tracking_uri
 
     options = way.options(plan.name)
@@ -123,18 +149,20 @@ def tracked(
             hears = Counting(way.hears(), on_plan=sink.plan_runs)
             outcome = work(sink=sink, options=options, execute=execute, listener=hears)
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
+        told = [outcome.stop_reason, drawn.markdown, "\n".join(outcome.notes)]
         sink.finish_sweep(
-            "failed" if outcome.failed or outcome.stop_reason else "finished",
-            summary_markdown="\n\n".join(filter(None, [outcome.stop_reason, drawn.markdown])),
+            _status(outcome),
+            summary_markdown="\n\n".join(filter(None, told)),
             artifacts=drawn.files,
         )
     return {
         "name": plan.name,
         "records": outcome.records,
         "table": drawn.table,
-        "text": drawn.text,
+        "text": "\n\n".join(filter(None, [drawn.text, filled(outcome.notes)])),
         "num_reused": outcome.num_reused,
         "stop_reason": outcome.stop_reason,
+        "num_left": outcome.num_left,
         "figures": drawn.files,
         "tracking_uri": uri,
     }
@@ -155,6 +183,12 @@ def only_one(folder: Path) -> Iterator[None]:
             f"{folder.name}: is running in another process. Wait for its end, or choose another "
             "--name."
         ) from None
+
+
+def _status(outcome: StudyOutcome) -> SweepStatus:
+    if outcome.failed or outcome.stop_reason:
+        return "failed"
+    return "stopped" if outcome.num_left else "finished"
 
 
 def _runs(tracker: "Tracker", name: str, outcome: StudyOutcome) -> pd.DataFrame:

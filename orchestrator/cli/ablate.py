@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.tracked import run_tracked
+from orchestrator.cli.tracked import run_or_plan
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,9 +49,25 @@ def ablate(
             help="Also each modality's features shuffled, replaced by noise, and by their mean.",
         ),
     ] = False,
-    bound: Annotated[
-        float, typer.Option(help="Part of the base's mean that does not matter.")
-    ] = 0.02,
+    bound: options.Bound = 0.02,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--max-trials",
+            metavar="N",
+            help="Points at most: the base and the first N - 1 variants (all if not given).",
+        ),
+    ] = None,
+    until_resolved: Annotated[
+        bool,
+        typer.Option(
+            "--until-resolved",
+            help="Add seeds one by one, from 3 to --seeds, and only to variants whose difference "
+            "to the base validation has not settled.",
+        ),
+    ] = False,
+    max_time: options.MaxTime = None,
+    plan: options.Plan = False,
     workers: options.Workers = 2,
     threads: options.Threads = 1,
     gpus: options.Gpus = None,
@@ -73,11 +89,11 @@ def ablate(
 
     A variant that changes nothing is refused before the start. Runs that any sweep or ablation
     did before are reused, and the same command again goes on where it stopped. Exit code 1 says
-    that runs failed, 2 that nothing was started.
+    that runs failed, 2 that nothing was started, 3 that --max-time left some.
 
     Example: orch ablate tame --dataset scientific --seeds 5 --retune 20
     """
     given = options.for_api(locals())
     from orchestrator import api
 
-    run_tracked(api.ablate, given)
+    run_or_plan(api.ablate, given)

@@ -49,20 +49,6 @@ def _declared(model: str | None) -> dict[str, Any]:
     return tomllib.loads(file.read_text()) if file.exists() else {}
 
 
-def duration(text: str) -> float:
-    """Seconds of a duration such as ``90s``, ``30m``, ``1.5h``, or of a plain number of seconds."""
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in _SECONDS else (text, "s")
-    try:
-        return float(number) * _SECONDS[unit]
-    except ValueError:
-        raise typer.BadParameter(
-            f"`{text}` is no duration. Write for example 90s, 30m or 2h."
-        ) from None
-
-
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 Model = Annotated[
     str,
     typer.Argument(
@@ -111,6 +97,22 @@ Gpus = Annotated[
         help="GPUs per run, such as 0.25; auto packs by memory; by default shared evenly.",
     ),
 ]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(
+        "--max-time",
+        metavar="TIME",
+        help="Such as 2h, 90m, 3600s: after it no run starts, running ones end at their next "
+        "epoch, and the same command goes on later.",
+    ),
+]
+Bound = Annotated[
+    float, typer.Option("--bound", help="Part of the base's mean that does not matter.")
+]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", help="Tell what would be run and what it costs; start nothing."),
+]
 Name = Annotated[
     str | None,
     typer.Option("--name", help="What to call it; by default the name follows from the content."),
@@ -138,11 +140,10 @@ Storage = Annotated[
     ),
 ]
 TrialTime = Annotated[
-    float | None,
+    str | None,
     typer.Option(
         "--trial-time",
         metavar="DURATION",
-        parser=duration,
         help="Longest time of a run, such as 90s, 30m, 2h; one that takes longer is ended.",
     ),
 ]

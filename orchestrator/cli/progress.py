@@ -63,7 +63,8 @@ class SweepProgress:
             self._told_at = self._clock()
         if self._clock() - self._told_at > CHECK_SECONDS:
             self._told_at = self._clock()
-            text = f"Checking that each variant changes the model: {num_done} of {num_variants}."
+            what = self._phase or "Checking that what is varied changes the model"
+            text = f"{what}: {num_done} of {num_variants}."
             self._console.print(text, highlight=False)
 
     def phase(self, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.tracked import EXIT_INTERRUPTED, run_tracked, short
+from orchestrator.cli.tracked import EXIT_INTERRUPTED, run_or_plan, run_tracked, short
 
 if TYPE_CHECKING:
     from orchestrator.results import Record
@@ -33,7 +33,16 @@ def sweep(
     workers: options.Workers = 2,
     threads: options.Threads = 1,
     gpus: options.Gpus = None,
-    trials: Annotated[int, typer.Option(help="Points to sample in a joint space.")] = 20,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--max-trials",
+            "--trials",
+            metavar="N",
+            help="Points at most: of a joint space that has more, so many are sampled (20 if not "
+            "given); of any other the first ones are run (all if not given).",
+        ),
+    ] = None,
     sampler: Annotated[
         Literal["tpe", "gp", "cmaes", "random", "grid"],
         typer.Option(help="What proposes the points of a joint space; grid runs all of them."),
@@ -50,6 +59,17 @@ def sweep(
         ),
     ] = "ndcg",
     config: options.Config = None,
+    until_resolved: Annotated[
+        bool,
+        typer.Option(
+            "--until-resolved",
+            help="Add seeds one by one, from 3 to --seeds, and only to points whose difference to "
+            "the base validation has not settled.",
+        ),
+    ] = False,
+    bound: options.Bound = 0.02,
+    max_time: options.MaxTime = None,
+    plan: options.Plan = False,
     max_epochs: options.MaxEpochs = None,
     settings: options.Set = None,
     name: options.Name = None,
@@ -66,14 +86,15 @@ def sweep(
     """Run a search space: trials in parallel, each logged to MLflow, with a table and a figure.
 
     The same command again goes on where it stopped; runs that are done are not run again.
-    Exit code 1 says that runs failed, 2 that nothing was started.
+    A swept value that changes nothing is refused before the start. Exit code 1 says that runs
+    failed, 2 that nothing was started, 3 that --max-time left some.
 
     Example: orch sweep tame --space queries --dataset scientific --seeds 3
     """
     given = options.for_api(locals())
     from orchestrator import api
 
-    run_tracked(api.sweep, given)
+    run_or_plan(api.sweep, given)
 
 
 def resume(
@@ -89,6 +110,7 @@ def resume(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda; as before.")] = None,
     trial_time: options.TrialTime = None,
     stop_after: Annotated[int | None, typer.Option(help="As before.")] = None,
+    max_time: options.MaxTime = None,
     results: options.Results = Path("results"),
     data_dir: options.DataDir = None,
     tracking_uri: options.TrackingUri = None,

@@ -10,7 +10,23 @@ if TYPE_CHECKING:
     from orchestrator.api import SweepResult
 
 EXIT_FAILED_RUNS = 1
+EXIT_LEFT_RUNS = 3
 EXIT_INTERRUPTED = 130
+
+
+def run_or_plan(function: "Callable[..., SweepResult]", given: dict[str, Any]) -> None:
+    """As :func:`run_tracked`, or tell the price alone where ``--plan`` asks for it."""
+    if not given.pop("plan"):
+        run_tracked(function, given)
+        return
+    from rich.console import Console
+
+    from orchestrator import api
+    from orchestrator.cli.progress import SweepProgress
+
+    with SweepProgress(Console(stderr=True)) as progress:
+        told = api.plan(function, **given, listener=progress, on_problem=problem)
+    typer.echo(told.text)
 
 
 def run_tracked(function: "Callable[..., SweepResult]", given: dict[str, Any]) -> None:
@@ -49,6 +65,7 @@ def _show(result: "SweepResult", results: Path) -> None:
     )
     if result.stop_reason:
         typer.echo(f"orch: stopped: {result.stop_reason}", err=True)
+    _tell_left(result.num_left)
     if result.failed:
         from orchestrator.sweep.failures import described
 
@@ -63,6 +80,17 @@ def _show(result: "SweepResult", results: Path) -> None:
             typer.echo(f"orch: {text}", err=True)
     if result.failed or result.stop_reason:
         raise typer.Exit(EXIT_FAILED_RUNS)
+    if result.num_left:
+        raise typer.Exit(EXIT_LEFT_RUNS)
+
+
+def _tell_left(num_left: int) -> None:
+    if num_left:
+        typer.echo(
+            f"orch: --max-time is over: {num_left} runs are left, those cut among them. "
+            "Type the same command again to go on.",
+            err=True,
+        )
 
 
 def _where_to_look(result: "SweepResult", results: Path) -> list[str]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from orchestrator.evaluation.bootstrap import RESAMPLES
 from orchestrator.reporting.ablation_tables import readable
+from orchestrator.reporting.looks import looks_note
 from orchestrator.reporting.published import ablation_source
 from orchestrator.tracking.runs import SweepInfo
 
@@ -19,6 +20,7 @@ def notes(frame: pd.DataFrame, info: SweepInfo, *, bound: float) -> list[str]:
         "the 95 % t interval over seeds.",
         *counts(frame),
         _tests(frame),
+        *looks_note(info),
         "Verdict on what a variant takes away or replaces: it helps if the variant is below the "
         "base in both tests (p < 0.05), hurts if above; neutral if neither, and both 90 % "
         f"intervals lie within ±{100 * bound:g} % of the base's mean; else unresolved.",

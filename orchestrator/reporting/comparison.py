@@ -24,6 +24,7 @@ from orchestrator.evaluation.significance import (
     holm,
     over_seeds,
 )
+from orchestrator.reporting.looks import for_looks
 from orchestrator.reporting.points import FINISHED, RUNNING, mean_over_seeds, num_failed
 from orchestrator.reporting.published import ablation_metrics, published_ablation
 from orchestrator.tracking.runs import BASE, Phase, SweepInfo, VariantInfo
@@ -188,7 +189,8 @@ class _Table:
     def _differences(self, terms: _Terms) -> dict[str, Any]:
         seeds = _shared_seeds(terms)
         differences = [sum(sign * each.by_seed[seed] for sign, each in terms) for seed in seeds]
-        of_seeds, of_users = over_seeds(differences), self._over_users(terms, seeds)
+        of_seeds = for_looks(over_seeds(differences), differences, self.info.looks)
+        of_users = self._over_users(terms, seeds)
         return {
             "paired": of_seeds.num,
             "difference": of_seeds.mean,

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from orchestrator.config import MONITOR
+from orchestrator.reporting.looks import at_shared_seeds
 from orchestrator.reporting.points import (
     METRICS,
     at_value,
@@ -49,13 +50,18 @@ def sweep_table(
     """
     newest = newest_runs(runs, info)
     sought = [COLUMNS[objective] for objective in info.objectives]
-    rows = [
-        _row(at_point(newest, point), point, sought, metrics) for point in _points(newest, info)
-    ]
+    points = _points(newest, info)
+    of_points = [at_point(newest, point) for point in points]
+    rows = [_row(own, point, sought, metrics) for own, point in zip(of_points, points, strict=True)]
     halves = [name for metric in metrics for name in (metric, metric + HALF)]
     columns = [*info.factors, "seeds", *sought, *halves, "failed", "stopped"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.assign(is_best=_is_best(table, cost_column(info)))
+    compared = table
+    if info.looks > 1:  # a point that was settled early has fewer seeds, and may be the best
+        means = [mean_over_seeds(own, MONITOR) for own in at_shared_seeds(newest, of_points)]
+        compared = table.assign(seeds=[len(own.seeds) for own in means])
+        compared[MONITOR] = [own.mean for own in means]
+    return table.assign(is_best=_is_best(compared, cost_column(info)))
 
 
 def at_point(runs: pd.DataFrame, point: dict[str, Any]) -> pd.DataFrame:
@@ -177,7 +183,8 @@ def _notes(table: pd.DataFrame, info: SweepInfo) -> list[str]:
     if not table["seeds"].any():
         return ["No run has finished."]
     monitor = f"validation {metric_text(MONITOR)}"
-    notes = [f"{BEST} best by mean {monitor}; test metrics choose nothing."]
+    over = ", over the seeds that all points have" if info.looks > 1 else ""
+    notes = [f"{BEST} best by mean {monitor}{over}; test metrics choose nothing."]
     cost = cost_column(info)
     if cost:
         front = f"on the front of mean {monitor} and {LABELS[cost]}, where nothing beats it in both"

@@ -7,8 +7,9 @@ from orchestrator.config import JSON, TrialConfig, override
 from orchestrator.results import code_digest
 from orchestrator.sweep.events import Listener, Sink
 from orchestrator.sweep.options import Options
+from orchestrator.sweep.resolve import run_resolved
 from orchestrator.sweep.retune import Search, best
-from orchestrator.sweep.run import Execute, StudyOutcome, joined, run_study
+from orchestrator.sweep.run import Execute, StudyOutcome, joined
 from orchestrator.sweep.study import ListedStudy, Run, SpaceStudy, Study, Trial
 from orchestrator.tracking.runs import BASE, VariantInfo
 
@@ -123,15 +124,21 @@ def run_ablation(
             return StudyOutcome(ended=(), num_reused=0)
         listener.phase(phase)
         place = replace(options, folder=options.folder.joinpath(*folder))
-        outcome = run_study(study, sink=sink, options=place, execute=execute, listener=listener)
-        outcomes.append(outcome)
+        if study.sampled or phase.startswith("search"):
+            place = replace(place, max_trials=None, rule=None)  # each search has equal budget
+        outcome = run_resolved(study, sink=sink, options=place, execute=execute, listener=listener)
+        told = f"{phase}: " if phase == "retuned" else ""
+        outcomes.append(replace(outcome, notes=tuple(f"{told}{n}" for n in outcome.notes)))
         return outcome
 
     run("fixed settings", ablation.fixed(), "fixed")
-    chosen = {
-        name: best(run(f"search {name}", search, "search", name))
+    names = [variant.name for variant in ablation.members[: options.max_trials]]
+    searched = {
+        name: run(f"search {name}", search, "search", name)
         for name, search in ablation.searches().items()
+        if name in names
     }
-    if chosen:
+    if searched and not any(outcome.num_left for outcome in searched.values()):
+        chosen = {name: best(outcome) for name, outcome in searched.items()}
         run("retuned", ablation.retuned(chosen), "retuned")
     return joined(outcomes)

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from orchestrator.config import flatten
 from orchestrator.results import Epoch, Failure, Record
+from orchestrator.sweep.budget import is_out_of_time
 from orchestrator.sweep.failures import Breaker
 from orchestrator.sweep.study import Run
 from orchestrator.tracking.runs import RunInfo
@@ -49,6 +50,9 @@ class Sink(Protocol):
 
     def finish_run(self, key: str, record: Record) -> None:
         """A run ended."""
+
+    def stop_run(self, key: str, record: Record) -> None:
+        """A run ended without an outcome, and may go on later."""
 
 
 class Silent:
@@ -167,7 +171,8 @@ class Events:
         self._start(run)
         del self._open[run.key]
         self.ended[run.key] = (run, record)
-        self.sink.finish_run(run.key, record)
+        tell = self.sink.stop_run if is_out_of_time(record) else self.sink.finish_run
+        tell(run.key, record)
         self.listener.finished(run, record)
 
     @property

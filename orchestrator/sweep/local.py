@@ -4,10 +4,11 @@ from statistics import fmean
 
 from orchestrator.config import MONITOR
 from orchestrator.results import Record
+from orchestrator.sweep.budget import is_out_of_time
 from orchestrator.sweep.events import Events
-from orchestrator.sweep.objective import dataset_in_worker, run_trial
+from orchestrator.sweep.objective import dataset_in_worker
 from orchestrator.sweep.options import Options
-from orchestrator.sweep.study import Run, SpaceStudy, Study
+from orchestrator.sweep.study import Point, Run, SpaceStudy, Study
 from orchestrator.tracking.runs import Objective
 
 
@@ -16,7 +17,7 @@ def execute(study: Study, todo: list[Run], events: Events, options: Options) -> 
     if study.sampled and not todo:
         _sample(study.sampled, events, options)
     for run in todo:
-        if events.stop_reason:
+        if events.stop_reason or options.deadline.is_over():
             return
         _one(run, events, options)
 
@@ -26,16 +27,34 @@ def _sample(study: SpaceStudy, events: Events, options: Options) -> None:
 
     search = Search(study, options.journal)
     for _ in range(search.num_left):
-        asked = None if events.stop_reason else search.ask()
+        is_over = events.stop_reason or options.deadline.is_over()
+        asked = None if is_over else search.ask()
         if asked is None:
             return
         trial, point = asked
-        records = [_one(run, events, options) for run in study.runs(point)]
+        records = _point(study, point, events, options)
+        if is_left(records, num_runs=len(study.seeds)):
+            return  # untold, so the point is in line again when the sweep goes on
         search.tell(trial, outcome(records), values_of(records, study.objectives))
 
 
+def _point(study: SpaceStudy, point: Point, events: Events, options: Options) -> list[Record]:
+    """Records of a point's runs; fewer than it has where its time is over."""
+    records = []
+    for run in study.runs(point):
+        if options.deadline.is_over():
+            break
+        records.append(_one(run, events, options))
+    return records
+
+
+def is_left(records: list[Record], *, num_runs: int) -> bool:
+    """Whether the runs of a point were not all run to an end, as its time was over."""
+    return len(records) < num_runs or any(map(is_out_of_time, records))
+
+
 def _one(run: Run, events: Events, options: Options) -> Record:
-    record = run_trial(
+    record = options.deadline.run_trial(
         run.config,
         dataset_in_worker(run.config.dataset, options.data_dir),
         results=options.results,

@@ -1,8 +1,11 @@
 """How a study is run, as opposed to what it is: none of this changes a result."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+from orchestrator.sweep.budget import Deadline
+from orchestrator.sweep.settle import Rule
 
 Executor = Literal["ray", "local"]
 Gpus = float | Literal["auto"]
@@ -34,6 +37,11 @@ class Options:
     """Failures of one kind and reason in a row that stop the study; 0 never stops it."""
     storage: str | None = None
     """Of a cluster: URL where runs' files are kept; None keeps them in the results folder."""
+    deadline: Deadline = field(default_factory=Deadline)
+    max_trials: int | None = None
+    """Trials of a listed study at most, the first ones; None runs all."""
+    rule: Rule | None = None
+    """When a trial of a listed study gets no more seeds; None gives all of them to each."""
 
     def alone(self) -> "Options":
         """The same for runs that need a device for themselves."""

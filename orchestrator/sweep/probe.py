@@ -28,7 +28,13 @@ BATCH_TARGETS = 64
 """Targets in the batch."""
 MAX_HISTORIES = 16
 """Histories of each length that are scored."""
-UNSEEN = {"train.batch_targets", "train.max_epochs", "train.patience", "train.clip_norm"}
+UNSEEN = {
+    "train.batch_targets",
+    "train.max_epochs",
+    "train.patience",
+    "train.clip_norm",
+    "train.average_decay",
+}
 """Settings of the loop that act, but not on two steps of one batch: alone they count as they are;
 beside others they do not make up for switches that do nothing."""
 
@@ -73,10 +79,22 @@ def train_briefly(model: Recommender, batch: Batch, config: TrainConfig) -> Reco
         adam = optimizer(model, stage, config)
         model.start_epoch(stage, 1)
         for _ in range(STEPS):
-            adam.zero_grad(set_to_none=True)
-            model.loss(batch).total.backward()
-            adam.step()
+            step(model, batch, adam, config)
     return model.eval()
+
+
+def step(
+    model: Recommender, batch: Batch, adam: torch.optim.Optimizer, config: TrainConfig
+) -> None:
+    """One optimiser step on a batch, on the model's device."""
+    device = next(model.parameters()).device.type
+    with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
+        loss = model.loss(batch).total
+    adam.zero_grad(set_to_none=True)
+    loss.backward()
+    if config.clip_norm:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    adam.step()
 
 
 def _first(history: History) -> History:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from orchestrator.results import Record, first_stage_id
+from orchestrator.sweep.budget import is_out_of_time, left_out
 from orchestrator.sweep.events import Events, Listener, Sink
 from orchestrator.sweep.failures import AGAIN, Breaker
 from orchestrator.sweep.objective import finished_record
@@ -25,6 +26,10 @@ class StudyOutcome:
     """Runs that were done before and not run again."""
     stop_reason: str | None = None
     """Why runs were left out; None where the study came to its end."""
+    num_left: int = 0
+    """Runs that a deadline left, or ended before they had an outcome."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the results must be told of how they were run."""
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -42,6 +47,8 @@ def joined(outcomes: list[StudyOutcome]) -> StudyOutcome:
     return StudyOutcome(
         ended=tuple(pair for outcome in outcomes for pair in outcome.ended),
         num_reused=sum(outcome.num_reused for outcome in outcomes),
+        num_left=sum(outcome.num_left for outcome in outcomes),
+        notes=tuple(dict.fromkeys(note for outcome in outcomes for note in outcome.notes)),
         stop_reason=next((o.stop_reason for o in outcomes if o.stop_reason), None),
     )
 
@@ -91,7 +98,7 @@ def run_study(
         StoreError: the results folder or Ray cannot be used.
     """
     events = Events(sink, listener, Breaker(options.stop_after))
-    known, num_left = (study.listed(), 0) if not study.sampled else _told(study.sampled, options)
+    known, num_left = _known(study, options)
     found = _sort(study, known, options)
     num_runs = len(found.todo) + len(found.done) + len(found.twins) + num_left
     listener.planned(num_runs, len(found.done), study.notes)
@@ -101,12 +108,18 @@ def run_study(
         execute(study, found.todo, events, options)
     _repeat(study, events, options, execute)
     for run in found.twins:
-        if run.run_id in events.records:
-            events.finished(run, events.records[run.run_id])
+        twin = events.records.get(run.run_id)
+        if twin is not None and not is_out_of_time(twin):
+            events.finished(run, twin)
+    ended = tuple(events.ended.values())
+    is_over = options.deadline.is_over()
+    whole = [record for _, record in ended if not is_out_of_time(record)]
     return StudyOutcome(
-        ended=tuple(events.ended.values()),
+        ended=ended,
         num_reused=len(found.done),
         stop_reason=events.stop_reason,
+        num_left=max(0, num_runs - len(whole)) if is_over else 0,
+        notes=() if study.sampled else left_out(study.listed(), known),
     )
 
 
@@ -114,7 +127,7 @@ def _repeat(study: Study, events: Events, options: Options, execute: Execute) ->
     """Run once more what failed as it would not have to; alone, what was out of memory."""
     for kind in AGAIN:
         runs = events.take(kind)
-        if runs and not events.stop_reason:
+        if runs and not events.stop_reason and not options.deadline.is_over():
             execute(study, runs, events, options.alone() if kind == "memory" else options)
             if study.sampled:
                 _learn(study.sampled, runs, events, options)
@@ -131,6 +144,13 @@ def _learn(study: SpaceStudy, runs: list[Run], events: Events, options: Options)
         known = [events.records.get(run.run_id) for run in study.runs(point)]
         records = [record for record in known if record]
         search.learn(point, outcome(records), values_of(records, study.objectives))
+
+
+def _known(study: Study, options: Options) -> tuple[tuple[Trial, ...], int]:
+    """Trials whose runs are known beforehand, and the number of runs that a sampler has left."""
+    if study.sampled:
+        return _told(study.sampled, options)
+    return study.listed()[: options.max_trials], 0
 
 
 def _told(study: SpaceStudy, options: Options) -> tuple[tuple[Trial, ...], int]:

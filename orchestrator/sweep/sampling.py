@@ -77,6 +77,17 @@ def _sampler(name: Sampler, seed: int) -> BaseSampler:
     return RandomSampler(seed=seed) if name == "random" else TPESampler(seed=seed)
 
 
+def num_told_before(path: Path, name: str) -> int:
+    """Points told in a study that is only looked at, each once; 0 where it was never begun."""
+    if not path.exists():
+        return 0
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    if name not in [study.study_name for study in storage.get_all_studies()]:
+        return 0
+    told = optuna.load_study(study_name=name, storage=storage).get_trials(states=TOLD)
+    return len({tuple(sorted(trial.params.items())) for trial in told})
+
+
 def suggest(trial: Trial, space: Space) -> dict[str, Any]:
     """One value per factor that exists, each after those on which that depends."""
     point: dict[str, Any] = {}

@@ -181,7 +181,7 @@ class SpaceStudy(Study):
             "kind": self.space.kind,
             "factors": {key: plain(factor) for key, factor in self.space.factors.items()},
             "seeds": list(self.seeds),
-            "trials": self.num_trials if self.sampled else None,
+            "trials": "sampled" if self.sampled else None,  # more of them go on with the same sweep
             "scheduler": self.scheduler,
             "data": self.data_hash,
             "code": code_digest(),

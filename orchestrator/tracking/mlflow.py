@@ -90,7 +90,8 @@ class Tracker:
         """
         parent = self._parent(name)
         with store_errors(self.uri):
-            return frame_of(runs_of(self._client, parent))
+            has_variants = read_info(parent.data.tags).has_variants
+            return frame_of(runs_of(self._client, parent), has_variants=has_variants)
 
     def _parents(self) -> dict[str, Any]:
         with store_errors(self.uri):

@@ -238,9 +238,9 @@ def _root(run: Any, variants: Mapping[str, Any]) -> str:  # noqa: ANN401
 def _state(parent: Any, runs: Iterable[Any]) -> SweepState:  # noqa: ANN401
     tags = parent.data.tags
     kept = [run for run in runs if not is_superseded(run)]
-    planned = tags.get("orch.num_runs", "")
+    planned, info = tags.get("orch.num_runs", ""), read_info(tags)
     return SweepState(
-        info=read_info(tags),
+        info=info,
         condition=condition(parent),
         reason=tags.get("orch.reason", ""),
         started=datetime.fromtimestamp(parent.info.start_time / 1000).astimezone(),
@@ -249,7 +249,7 @@ def _state(parent: Any, runs: Iterable[Any]) -> SweepState:  # noqa: ANN401
         num_planned=int(planned) if planned else None,
         command=tags.get("orch.command", ""),
         cwd=tags.get("orch.cwd", ""),
-        runs=frame_of(kept),
+        runs=frame_of(kept, has_variants=info.has_variants),
         conditions=tuple(map(condition, kept)),
         identity=parent.info.run_id,
     )

@@ -69,6 +69,8 @@ class SweepInfo:
     """What a joint space was searched for."""
     search: str = ""
     """Of a path: the search to whose best point it leads."""
+    looks: int = 1
+    """How often the seeds so far may be looked at before more are added; 1 where all are run."""
 
     @property
     def has_variants(self) -> bool:

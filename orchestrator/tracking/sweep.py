@@ -41,8 +41,8 @@ class Writer(Protocol):
     def finish(self, run: RunInfo, record: Record) -> None:
         """Write a run's outcome and end it; creates the run if need be."""
 
-    def kill(self, key: str, reason: str) -> None:
-        """End a run that has no outcome."""
+    def kill(self, key: str, reason: str, *, status: str = "killed") -> None:
+        """End a run that has no outcome; what is ``stopped`` goes on later."""
 
     def end(self, status: SweepStatus, summary: str, artifacts: Sequence[Path]) -> None:
         """End the sweep with its summary."""
@@ -110,6 +110,14 @@ class SweepTracker:
         if not self._attempt(partial(self._writer.finish, run, whole)):
             self._keep(Entry(sweep=self._info, run=run, record=whole))
         del self._open[key]  # not before: Ctrl-C may come while the store is told
+
+    def stop_run(self, key: str, record: Record) -> None:
+        """End an open run that has no outcome yet, with the reason; it may be opened again."""
+        self._flush()
+        stop = partial(self._writer.kill, key, record.reason or "", status="stopped")
+        self._attempt(stop)
+        self._waiting.pop(key, None)
+        del self._open[key]
 
     def finish_sweep(
         self, status: SweepStatus, *, summary_markdown: str = "", artifacts: Sequence[Path] = ()

@@ -147,9 +147,14 @@ def variant_outcome(runs: Sequence[Any]) -> tuple[str, str]:
     """
     searched = _in_phase(runs, "search")
     counted = [run for run in runs if run not in searched]
-    bad = [run for run in counted if _status(run) != "finished"]
-    if bad or not counted:
+    if not counted:
+        return "killed", "none of its runs was started"
+    bad = [run for run in counted if _status(run) not in ("finished", "stopped")]
+    if bad:
         return "failed", f"{len(bad)} of its {len(counted)} runs did not finish"
+    left = [run for run in counted if _status(run) == "stopped"]
+    if left:
+        return "killed", f"{len(left)} of its {len(counted)} runs are left"
     if searched and all(_status(run) != "finished" for run in searched):
         return "failed", "no run of its search finished"
     return "finished", ""

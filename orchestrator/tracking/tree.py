@@ -114,11 +114,13 @@ class SweepStore:
                 self._runs[run.key] = self._client.get_run(identity)
         self._steps[run.key].update(epoch.step for epoch in record.epochs)
 
-    def kill(self, key: str, reason: str) -> None:
-        """End a run that has no outcome."""
+    def kill(self, key: str, reason: str, *, status: str = "killed") -> None:
+        """End a run that has no outcome; what is ``stopped`` goes on later."""
         if key in self._runs:
             with store_errors(self._uri):
-                self._stop(self._runs[key].info.run_id, "killed", reason)
+                identity = self._runs[key].info.run_id
+                self._stop(identity, status, reason, ends="KILLED")
+                self._runs[key] = self._client.get_run(identity)
 
     def end(self, status: SweepStatus, summary: str, artifacts: Sequence[Path]) -> None:
         """End the sweep with its summary, and an ablation's variants with their means."""
@@ -217,9 +219,9 @@ class SweepStore:
     def _tag(self, identity: str, tags: Mapping[str, str]) -> None:
         log_tags(self._client, identity, tags)
 
-    def _stop(self, identity: str, status: str, reason: str) -> None:
+    def _stop(self, identity: str, status: str, reason: str, *, ends: str | None = None) -> None:
         self._tag(identity, {"orch.status": status, "orch.reason": cut(reason, TAG_LENGTH)})
-        self._client.set_terminated(identity, _ENDS[status])
+        self._client.set_terminated(identity, ends or _ENDS[status])
 
     def _identity(self, run: RunInfo) -> str:
         """MLflow's id of a run, which is started if need be."""

@@ -25,7 +25,8 @@ from orchestrator.data.manifest import (
 from orchestrator.data.store import IMAGES, Dataset, is_dataset, open_stored
 from orchestrator.errors import DataError, OrchError
 from orchestrator.results import Epoch, Record, code_digest, first_stage_id
-from orchestrator.sweep.objective import WEIGHTS, failure, run_folder, run_trial
+from orchestrator.sweep.budget import NEVER, Deadline
+from orchestrator.sweep.objective import WEIGHTS, failure, run_folder
 from orchestrator.sweep.ray.driver_files import DriverStorage, ask, pieces, write_pieces
 from orchestrator.sweep.storage import RECORD, Mirror, Storage, fetch, saving
 from orchestrator.sweep.study import Run
@@ -62,6 +63,7 @@ def train_on_node(
     device: str,
     on_epoch: Callable[[Epoch], None] | None,
     limit: float | None = None,
+    deadline: Deadline = NEVER,
 ) -> Record:
     """Train a run from what the storage has of it; a failure is a record, as ever.
 
@@ -70,7 +72,8 @@ def train_on_node(
     storage = remote.storage()
     try:
         with storage.held(run.run_id), tempfile.TemporaryDirectory(prefix="orch-") as folder:
-            return _mirrored(run, dataset, storage, Path(folder), device, on_epoch, limit)
+            how = {"device": device, "on_epoch": on_epoch, "limit": limit}
+            return _mirrored(run, dataset, storage, Path(folder), deadline, how)
     except OrchError as error:  # the storage's; the run's own are records already
         return failure(run.config, dataset.data_hash, reason=str(error))
 
@@ -80,9 +83,8 @@ def _mirrored(
     dataset: Dataset,
     storage: Storage,
     results: Path,
-    device: str,
-    on_epoch: Callable[[Epoch], None] | None,
-    limit: float | None,
+    deadline: Deadline,
+    how: dict[str, Any],
 ) -> Record:
     mirror = Mirror(storage, run.run_id, run_folder(results, run.run_id))
     finished = mirror.bring()
@@ -91,10 +93,8 @@ def _mirrored(
     first = first_stage_id(run.config, dataset.data_hash)
     if first is not None:
         _bring_first_stage(storage, first, run_folder(results, first))
-    after = saving(mirror, on_epoch)
-    record = run_trial(
-        run.config, dataset, results=results, device=device, on_epoch=after, limit=limit
-    )
+    told = {**how, "on_epoch": saving(mirror, how["on_epoch"])}
+    record = deadline.run_trial(run.config, dataset, results=results, **told)
     mirror.save()
     return record
 

@@ -10,6 +10,7 @@ from ray.tune.experiment import Trial
 
 from orchestrator.errors import OrchError
 from orchestrator.results import Epoch, Failure, Record, record_from_json
+from orchestrator.sweep.budget import LEFT
 from orchestrator.sweep.events import Events
 from orchestrator.sweep.failures import KernelKills
 from orchestrator.sweep.limits import timed_out
@@ -55,7 +56,9 @@ class Report(Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **_: object
     ) -> None:
-        """A trial without records was ended early: by the scheduler, or with the sweep."""
+        """A trial without records was ended early, by the scheduler or with the sweep."""
+        if (trial.last_result or {}).get("state") == LEFT:
+            return
         why = self._events.stop_reason
         reason = f"the sweep was stopped: {why}" if why else "ended early by the scheduler"
         for run in self._unfinished(trial)[:1]:

@@ -9,6 +9,7 @@ from ray.tune.search import Searcher
 
 from orchestrator.config import MONITOR
 from orchestrator.results import record_from_json
+from orchestrator.sweep.budget import LEFT
 from orchestrator.sweep.local import values_of
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.sampling import Search
@@ -72,6 +73,7 @@ class Sampler(Searcher):
         super().__init__(metric=MONITOR, mode="max")
         self._study = study
         self._journal = options.journal
+        self._deadline = options.deadline
         self._search = Search(study, options.journal)
         self._trials: dict[str, Any] = {}
         self.num_left = self._search.num_left
@@ -85,8 +87,8 @@ class Sampler(Searcher):
         raise NotImplementedError
 
     def suggest(self, trial_id: str) -> Any:  # noqa: ANN401 - a point, or Ray's word for the end
-        """The next point."""
-        asked = self._search.ask()
+        """The next point; none after the deadline."""
+        asked = None if self._deadline.is_over() else self._search.ask()
         if asked is None:
             return Searcher.FINISHED
         self._trials[trial_id], point = asked
@@ -109,6 +111,8 @@ class Sampler(Searcher):
             return
         if result and not error:
             self.on_trial_result(trial_id, result)  # Ray leaves out the report that it ends at
+        if result and result.get("state") == LEFT:
+            return  # untold, so the point is in line again when the sweep goes on
         end = None if error or not result else {"state": "stopped", **result}
         records = [record_from_json(plain) for plain in (end or {}).get("records", ())]
         values = values_of(records, self._study.objectives)

@@ -17,8 +17,9 @@ from orchestrator.config import MONITOR
 from orchestrator.data import Dataset
 from orchestrator.errors import OrchError
 from orchestrator.results import Epoch, Record, code_digest, run_id
-from orchestrator.sweep.local import outcome
-from orchestrator.sweep.objective import dataset_in_worker, failure, run_trial
+from orchestrator.sweep.budget import LEFT
+from orchestrator.sweep.local import is_left, outcome
+from orchestrator.sweep.objective import dataset_in_worker, failure
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.ray.gpus import measured, start_measuring
 from orchestrator.sweep.ray.nodes import Remote, dataset_on_node, difference, train_on_node
@@ -54,11 +55,14 @@ def work(config: dict[str, Any], *, context: Context) -> None:
     runs = context.runs(config)
     start_measuring()
     reporter = _Reporter(every=REPORT_SECONDS if context.study.scheduler == "none" else 0.0)
-    records = []
+    records: list[Record] = []
     for place, run in enumerate(runs):
+        if context.options.deadline.is_over():
+            break
         on_epoch = reporter.epoch if place == 0 else None
         records.append(_trial(run, context, on_epoch))
-    end, use = outcome(records), measured()
+    is_cut, use = is_left(records, num_runs=len(runs)), measured()
+    end = {"state": LEFT, "value": None} if is_cut else outcome(records)
     tune.report(
         {
             MONITOR: end["value"] if end["state"] == "finished" else float("-inf"),
@@ -88,8 +92,9 @@ def _trial(run: Run, context: Context, on_epoch: Callable[[Epoch], None] | None)
             device=options.device,
             on_epoch=on_epoch,
             limit=options.limit,
+            deadline=options.deadline,
         )
-    return run_trial(
+    return options.deadline.run_trial(
         run.config,
         dataset,
         results=options.results,

@@ -42,7 +42,6 @@ def refuse(done, sentence, place):
             "it must divide `dim` = 6.",
         ),
         ((*SWEEP, "--seeds", "0"), "--seeds cannot be 0: it must be at least 1."),
-        ((*SWEEP, "--trials", "0"), "--trials cannot be 0: it must be at least 1."),
         (
             (*JOINT, "--executor", "local", "--scheduler", "asha"),
             "--scheduler cannot be asha with --executor local: schedulers are Ray Tune's. "
@@ -66,6 +65,40 @@ def refuse(done, sentence, place):
             (*JOINT, "--objectives", "ndcg,seconds", "--scheduler", "median"),
             "--scheduler cannot be median with --objectives ndcg,seconds: runs are ended early by "
             "validation NDCG@10 alone. Leave one of them out.",
+        ),
+        ((*SWEEP, "--trials", "0"), "--max-trials cannot be 0: it must be at least 1."),
+        ((*SWEEP, "--max-trials", "0"), "--max-trials cannot be 0: it must be at least 1."),
+        (
+            (*SWEEP, "--max-time", "2"),
+            "--max-time cannot be '2': it must be a duration above 0. "
+            "Write for example 2h, 90m, 3600s or 1h30m.",
+        ),
+        (
+            (*SWEEP, "--trial-time", "soon"),
+            "--trial-time cannot be 'soon': it must be a duration above 0. "
+            "Write for example 2h, 90m, 3600s or 1h30m.",
+        ),
+        (
+            (*SWEEP, "--until-resolved"),
+            "--until-resolved cannot be used with --seeds 3: seeds are added one by one after the "
+            "first 3. Allow more, such as --seeds 10.",
+        ),
+        (
+            (
+                *SWEEP,
+                "--set",
+                "model.dropout=0",
+                "--set",
+                "train.max_epochs=1",
+                "--plan",
+                "--name",
+                "a/b",
+            ),
+            "--name cannot be 'a/b': it names a folder. Use letters, digits, `-`, `_`, `.`.",
+        ),
+        (
+            (*ABLATE, "--max-trials", "1"),
+            "--max-trials cannot be 1: the base counts, and is compared with one variant or more.",
         ),
         ((*SWEEP, "--workers", "0"), "--workers cannot be 0: it must be at least 1."),
         ((*SWEEP, "--threads", "-1"), "--threads cannot be -1: it must be at least 1."),

@@ -108,9 +108,3 @@ def test_two_processes_never_run_one_sweep(orch, store, small):
     assert done.err == (
         "orch: mine: is running in another process. Wait for its end, or choose another --name.\n"
     )
-
-
-def test_a_duration_that_is_none_is_refused(orch):
-    done = orch(*WORDS, "--trial-time", "soon")
-    assert done.code == 2
-    assert "`soon` is no duration. Write for example 90s, 30m or 2h." in done.err

@@ -47,6 +47,8 @@ class Book:
         self.open.remove(key)
         self.records[key] = record
 
+    stop_run = finish_run
+
     def of(self, phase):
         """Variant and record of each run of a phase."""
         return [

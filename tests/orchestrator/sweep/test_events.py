@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from orchestrator.results import Epoch
+from orchestrator.sweep.budget import OUT_OF_TIME
 from orchestrator.sweep.events import Events, Silent
 from orchestrator.sweep.objective import failure
 
@@ -25,6 +26,10 @@ class Book:
     def finish_run(self, key, record):
         self.open.remove(key)
         self.told.append(("finish", record.status))
+
+    def stop_run(self, key, record):
+        self.open.remove(key)
+        self.told.append(("stop", record.reason))
 
 
 def epoch(step):
@@ -112,6 +117,13 @@ def test_a_run_that_did_not_finish_may_be_proposed_again(run, record, first, sec
     assert book.open == set()
     assert events.epochs(run) == (epoch(1), epoch(2))
     assert events.records == {run.run_id: record(second)}
+
+
+def test_a_run_that_is_out_of_time_is_stopped_and_not_finished(run, record):
+    book = Book()
+    events = Events(book, Silent())
+    events.finished(run, dataclasses.replace(record("stopped"), reason=OUT_OF_TIME))
+    assert book.told == [START, ("stop", OUT_OF_TIME)]
 
 
 def test_a_run_that_finished_in_the_end_is_told(run, record):

@@ -82,7 +82,7 @@ def test_a_run_that_gives_nan_fails_with_its_reason_and_the_rest_goes_on(each):
 
 def test_a_listener_hears_of_every_run(each):
     _, _, heard = each
-    assert heard.events[0] == ("planned", 6, 0)
+    assert heard.of("planned")[0] == ("planned", 6, 0)
     ends = [event[1:] for event in heard.of("finished")]
     assert sorted(ends) == [
         *[("base seed=0", "finished"), ("base seed=1", "finished")],
@@ -138,7 +138,7 @@ def test_the_same_sweep_again_runs_only_what_failed(
     heard = new_listener()
     again = run_sweep(SPACE, executor="local", results=results, name="m", listener=heard)
     assert trained == [1e30, 1e30]
-    assert heard.events[0] == ("planned", 6, 4)
+    assert heard.of("planned")[0] == ("planned", 6, 4)
     assert again.num_reused == 4
     assert len(again.failed) == 2
     one, other = (

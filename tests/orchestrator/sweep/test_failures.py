@@ -157,7 +157,7 @@ def test_out_of_memory_in_this_process_is_not_tried_again(run_sweep, new_results
 
 def test_a_time_limit_cannot_end_this_process(run_sweep, new_results):
     with pytest.raises(ConfigError, match=r"^--trial-time cannot be used with --executor local"):
-        run_sweep(ONE, executor="local", results=new_results(), trial_time=9.0)
+        run_sweep(ONE, executor="local", results=new_results(), trial_time="9s")
 
 
 @pytest.mark.slow
@@ -200,7 +200,7 @@ class TestWithRay:
             ["import ctypes", "if config.seed == 0: ctypes.PyDLL(None).usleep(int(300e6))"],
         )
         began = time.monotonic()
-        result = run_sweep(ONE, results=new_results(), trial_time=5.0)
+        result = run_sweep(ONE, results=new_results(), trial_time="5s")
         assert time.monotonic() - began < 100
         (failed,) = result.failed
         assert failed.failure == "timeout"

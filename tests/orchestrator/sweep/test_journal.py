@@ -3,7 +3,7 @@
 import warnings
 
 from orchestrator.sweep.journal import mend
-from orchestrator.sweep.sampling import num_told, open_study, suggest, tell
+from orchestrator.sweep.sampling import num_told_before, open_study, suggest
 
 
 def test_a_cut_last_line_is_dropped_and_the_history_kept(tmp_path, make_space):
@@ -14,15 +14,15 @@ def test_a_cut_last_line_is_dropped_and_the_history_kept(tmp_path, make_space):
     for value in (0.1, 0.2):
         trial = study.ask()
         suggest(trial, space)
-        tell(study, trial, {"state": "finished", "value": value})
+        study.tell(trial, value)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"op_code":4,"worker_id":"abc-')
     again = open_study(path, "s", seed=0)
-    assert num_told(again) == 2
+    assert num_told_before(path, "s") == 2
     trial = again.ask()
     suggest(trial, space)
-    tell(again, trial, {"state": "finished", "value": 0.3})
-    assert num_told(open_study(path, "s", seed=0)) == 3
+    again.tell(trial, 0.3)
+    assert num_told_before(path, "s") == 3
 
 
 def test_a_whole_file_and_none_are_left_alone(tmp_path):

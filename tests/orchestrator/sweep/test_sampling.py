@@ -27,7 +27,7 @@ kind = "joint"
 about = "Good, poor and impossible rates."
 factors.train.learning_rate = {choices = [1e-2, 1e-7, 1e30]}
 factors.model.dropout = {low = 0.0, high = 0.5}
-factors.train.patience = {low = 12, high = 15}
+factors.model.num_heads = {low = 1, high = 2}
 """
 
 
@@ -48,14 +48,14 @@ def by_point(result):
         point = (
             config["train"]["learning_rate"],
             config["settings"]["dropout"],
-            config["train"]["patience"],
+            config["settings"]["num_heads"],
         )
         found.setdefault(point, []).append(record)
     return found
 
 
 def point_of(trial):
-    keys = ("train.learning_rate", "model.dropout", "train.patience")
+    keys = ("train.learning_rate", "model.dropout", "model.num_heads")
     return tuple(trial.params[key] for key in keys)
 
 
@@ -92,11 +92,11 @@ def test_a_journal_tells_every_trials_end(local):
 def test_values_lie_inside_the_space(local):
     _, results = local
     for trial in trials(results, "s"):
-        rate, dropout, patience = point_of(trial)
+        rate, dropout, heads = point_of(trial)
         assert rate in (1e-2, 1e-7, 1e30)
         assert 0.0 <= dropout <= 0.5
-        assert isinstance(patience, int)
-        assert 12 <= patience <= 15
+        assert isinstance(heads, int)
+        assert 1 <= heads <= 2
 
 
 def test_a_sampled_sweep_goes_on_where_it_was_cut(local, run_sweep, new_results):
@@ -111,7 +111,7 @@ def test_a_sampled_sweep_goes_on_where_it_was_cut(local, run_sweep, new_results)
             self.is_armed = True
 
         def checking(self, num_done, num_variants):
-            raise AssertionError("a sweep has no variants")
+            assert num_variants == 3, "a factor each"
 
         def phase(self, name):
             raise AssertionError("a sweep has no phases")

@@ -117,10 +117,17 @@ def test_the_default_name_follows_from_the_content(make_study, base):
         name(data_hash="e" * 16),
         name(base=override(base, {"train.patience": 3}, where="")),
         name(HEADS, DROPOUT, kind="joint"),
-        name(HEADS, DROPOUT, kind="joint", num_trials=7),
         name(HEADS, DROPOUT, kind="joint", scheduler="asha"),
     ]
-    assert len({name(), *others}) == 11
+    assert len({name(), *others}) == 10
+
+
+def test_more_points_of_a_sampled_space_go_on_with_the_same_sweep(make_study):
+    few, more = (make_study(HEADS, DROPOUT, kind="joint", num_trials=n).plan() for n in (7, 20))
+    assert few == more
+    assert make_study(HEADS, LAYERS, kind="joint").plan() != (
+        make_study(HEADS, LAYERS, kind="joint", num_trials=2).plan()
+    ), "a grid is not a sample"
 
 
 def test_the_default_name_follows_the_code(make_study, monkeypatch):

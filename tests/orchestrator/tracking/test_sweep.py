@@ -29,7 +29,7 @@ class Store:
     def finish(self, run, record):
         self._told("finish", run.run_id, [e.step for e in record.epochs])
 
-    def kill(self, key, reason):
+    def kill(self, key, reason, *, status="killed"):
         self._told("kill", key)
 
     def end(self, status, summary, artifacts):

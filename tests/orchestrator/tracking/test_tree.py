@@ -174,7 +174,7 @@ def test_a_continued_ablation_has_each_run_and_mean_once(
             "",
         ),
         ([("fixed", "finished"), ("search", "failed")], "FAILED", "no run of its search finished"),
-        ([], "FAILED", "0 of its 0 runs did not finish"),
+        ([], "KILLED", "none of its runs was started"),
     ],
 )
 def test_a_variant_ends_as_its_runs_did(

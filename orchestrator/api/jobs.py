@@ -1,0 +1,83 @@
+"""A sweep or an ablation between being checked and being run, so that its price can be told."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from orchestrator.api.results import SweepResult
+from orchestrator.api.tracked import Way, tracked
+from orchestrator.data import Dataset
+from orchestrator.sweep.ablation import Ablation
+from orchestrator.sweep.budget import seconds_of
+from orchestrator.sweep.run import StudyOutcome
+from orchestrator.sweep.study import SpaceStudy
+from orchestrator.tracking.runs import SweepInfo
+
+if TYPE_CHECKING:
+    from orchestrator.reporting.report import Report
+    from orchestrator.sweep.plan import Plan
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=SweepResult)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is checked; nothing is written or started yet."""
+
+    study: SpaceStudy | Ablation
+    info: SweepInfo
+    way: Way
+    dataset: Dataset
+    work: Callable[..., StudyOutcome]
+    draw: Callable[..., "Report"]
+
+
+def does(result: type[R]) -> Callable[[Callable[P, Job]], Callable[P, R]]:
+    """Of a function that prepares a job, make the one that also runs, records and draws it."""
+
+    def doing(prepare: Callable[P, Job]) -> Callable[P, R]:
+        @wraps(prepare)
+        def do(*args: P.args, **given: P.kwargs) -> R:
+            job = prepare(*args, **given)
+            return result(**tracked(job.study, job.info, job.way, job.work, job.draw))
+
+        do.__annotations__["return"] = result
+        return do
+
+    return doing
+
+
+def plan(function: Callable[P, SweepResult], *args: P.args, **given: P.kwargs) -> "Plan":
+    """What a sweep or an ablation would run, and its price; nothing is started or written.
+
+    A few optimiser steps and a validation are timed for what differs in cost, on this machine.
+
+    ::
+
+        print(api.plan(api.sweep, "tame", "heads", dataset="scientific").text)
+
+    Args:
+        function: :func:`orchestrator.api.sweep` or :func:`orchestrator.api.ablate`.
+        args: its arguments.
+        given: its arguments by name.
+
+    Raises:
+        OrchError: whatever the function itself would refuse.
+    """
+    from orchestrator.sweep.planning import make_plan
+
+    prepare: Callable[P, Job] = inspect.unwrap(function)
+    job = prepare(*args, **given)
+    way, heard = job.way, job.way.hears()
+    heard.phase("Timing what differs in cost")
+    return make_plan(
+        job.study,
+        job.dataset,
+        options=way.options(job.study.name),
+        executor=way.executor,
+        max_time=seconds_of(way.max_time) if way.max_time else None,
+        on_probe=heard.checking,
+    )
