@@ -24,6 +24,7 @@ def draw_history(trials: pd.DataFrame, title: str) -> Figure:
         figure = new_figure(COLUMN, 2.1)
         axes = figure.add_subplot()
         axes.spines["right"].set_visible(False)
+        axes.margins(y=0.12)  # room for marks at the foot
         axes.plot(
             trials["trial"], trials[MONITOR], "o", color=LOOKS[0].color, ms=3, markeredgewidth=0
         )

@@ -67,6 +67,7 @@ def _draw(axes: Axes, trials: pd.DataFrame, key: str, domain: JSON, shades: Scal
     there = trials[trials[key].notna()]
     places = spread([scale.at(value) for value in there[key]], scale)
     axes.spines["right"].set_visible(False)
+    axes.margins(y=0.12)  # room for marks at the foot
     axes.scatter(
         places,
         there[MONITOR],
