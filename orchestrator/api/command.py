@@ -13,6 +13,7 @@ from orchestrator.tracking.store import shown
 FILE = "command.json"
 """In the folder of a sweep: the call that began it."""
 _WATCHING = ("listener", "on_problem")
+_PATHS = ("results", "data_dir", "config")
 _HIDDEN = "***"
 """Stands in the shown address of a store for the user and password."""
 
@@ -24,6 +25,11 @@ class Command:
     function: str
     arguments: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, function: str, given: Mapping[str, Any]) -> "Command":
+        """The call of a function, from its local names at its beginning."""
+        return cls(function, {**{k: v for k, v in given.items() if k != "how"}, **given["how"]})
+
     def keep(self, folder: Path, name: str) -> None:
         """Write it down; what it was given as a secret is left out.
 
@@ -32,9 +38,10 @@ class Command:
         """
         kept = {key: v for key, v in self.arguments.items() if key not in _WATCHING}
         plain = {key: str(v) if isinstance(v, Path) else v for key, v in kept.items()}
-        if plain["data_dir"] is not None:
-            plain["data_dir"] = str(Path(plain["data_dir"]).resolve())
-        if plain["tracking_uri"] is not None:
+        for key in ("data_dir", "config"):
+            if plain.get(key) is not None:
+                plain[key] = str(Path(plain[key]).resolve())
+        if plain.get("tracking_uri") is not None:
             plain["tracking_uri"] = shown(plain["tracking_uri"])
         write_json(folder / FILE, {"function": self.function, "arguments": {**plain, "name": name}})
 
@@ -69,10 +76,10 @@ def again(
     """
     new = {key: value for key, value in changes.items() if value is not None}
     arguments = {**command.arguments, **new}
-    if _HIDDEN in (arguments["tracking_uri"] or ""):
+    uri = arguments.get("tracking_uri") or ""
+    if _HIDDEN in uri:
         raise ConfigError(
-            f"--tracking-uri: {arguments['tracking_uri']} has a password, which is not kept. "
-            "Give the option again."
+            f"--tracking-uri: {uri} has a password, which is not kept. Give the option again."
         )
-    paths = {key: Path(arguments[key]) for key in ("results", "data_dir") if arguments[key]}
+    paths = {key: Path(arguments[key]) for key in _PATHS if arguments.get(key)}
     return functions[command.function](**{**arguments, **paths})

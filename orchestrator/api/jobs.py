@@ -7,7 +7,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from orchestrator.api.results import SweepResult
-from orchestrator.api.tracked import Way, tracked
+from orchestrator.api.tracked import tracked
+from orchestrator.api.way import Way
 from orchestrator.data import Dataset
 from orchestrator.sweep.ablation import Ablation
 from orchestrator.sweep.budget import seconds_of

@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
 
 from orchestrator.api.command import Command
-from orchestrator.api.results import RESULTS, PathResult
-from orchestrator.api.tracked import Way, tracked
+from orchestrator.api.results import PathResult
+from orchestrator.api.tracked import tracked
+from orchestrator.api.way import How, Way
 from orchestrator.config import TrialConfig, default_trial, flatten, override
 from orchestrator.data import Dataset, dataset_names, open_dataset
 from orchestrator.errors import ConfigError, DataError, StoreError
-from orchestrator.sweep.events import Listener
-from orchestrator.sweep.options import Executor, Gpus
 from orchestrator.sweep.path import AblationPath, run_path
 from orchestrator.sweep.prepare import at_least_one, checked_name
 from orchestrator.sweep.study import default_name
@@ -30,20 +29,7 @@ def path(
     *,
     num_seeds: int = 3,
     name: str | None = None,
-    num_workers: int = 2,
-    num_threads: int = 1,
-    num_gpus: Gpus | None = None,
-    executor: Executor = "ray",
-    address: str | None = None,
-    storage: str | None = None,
-    device: str = "auto",
-    trial_time: str | None = None,
-    stop_after: int = 5,
-    results: Path = RESULTS,
-    data_dir: Path | None = None,
-    tracking_uri: str | None = None,
-    listener: Listener | None = None,
-    on_problem: Callable[[str], None] | None = None,
+    **how: Unpack[How],
 ) -> PathResult:
     """Walk from a search's base to its best point, one setting at a time, by real runs.
 
@@ -54,50 +40,24 @@ def path(
         search: the name of a sweep of a joint space or a grid.
         num_seeds: seeds 0, 1, ... of every step.
         name: the path's name; by default it follows from the content.
-        num_workers: as the following ones, see :func:`orchestrator.api.sweep`.
-        num_threads: CPU threads per run.
-        num_gpus: GPUs per run.
-        executor: ``ray`` or ``local``.
-        address: a Ray cluster to join.
-        storage: of a cluster: URL where runs' files are kept.
-        device: ``auto``, ``cpu``, ``cuda``.
-        trial_time: how long a run may take, such as ``30m``; one that takes longer fails.
-        stop_after: failures of one kind in a row that stop it all; 0 never does.
-        results: folder of runs, sweeps and the default store.
-        data_dir: folder of data sets.
-        tracking_uri: an MLflow store.
-        listener: told of progress.
-        on_problem: told of what does not stop the runs.
+        how: see :class:`orchestrator.api.way.How`.
 
     Raises:
         OrchError: anything a user can mend, before the first run starts.
     """
-    command = Command("path", locals())
+    command = Command.of("path", locals())
     from orchestrator.tracking.mlflow import Tracker
     from orchestrator.tracking.store import existing_uri
 
     way = Way(
-        num_workers=num_workers,
-        num_threads=num_threads,
-        num_gpus=num_gpus,
-        executor=executor,
-        address=address,
-        storage=storage,
-        device=device,
-        trial_time=trial_time,
-        stop_after=stop_after,
-        results=results,
-        data_dir=data_dir,
-        tracking_uri=tracking_uri,
-        listener=listener,
-        on_problem=on_problem,
         command=command,
+        **how,
     )
     seeds = tuple(range(at_least_one("--seeds", num_seeds)))
     way.options()
-    tracker = Tracker(existing_uri(tracking_uri, results), results)
+    tracker = Tracker(existing_uri(way.tracking_uri, way.results), way.results)
     searched = tracker.find_sweep(search)
-    dataset = _same_data(searched, data_dir)
+    dataset = _same_data(searched, way.data_dir)
     plan = _plan(searched, tracker.runs_frame(search), seeds=seeds, name=name)
     info = _path_info(plan, searched, dataset)
     draw = partial(draw_path, info=info, tracker=tracker, on_problem=way.problem)

@@ -1,23 +1,21 @@
 """Sweeps and ablations: prepared, run, tracked and drawn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from orchestrator.api.command import Command
 from orchestrator.api.drawing import BOUND, checked_bound, draw_ablation, draw_sweep
 from orchestrator.api.jobs import Job, does
-from orchestrator.api.results import RESULTS, AblationResult, SweepResult
-from orchestrator.api.tracked import Way
+from orchestrator.api.results import AblationResult, SweepResult
+from orchestrator.api.way import How, Way
 from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.sweep.ablation import Ablation, run_ablation
-from orchestrator.sweep.events import Listener
 from orchestrator.sweep.factors import Choice, plain
-from orchestrator.sweep.options import Executor, Gpus
 from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.prepare_search import check_executor, read_objectives
@@ -50,20 +48,7 @@ def sweep(
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
-    num_workers: int = 2,
-    num_threads: int = 1,
-    num_gpus: Gpus | None = None,
-    executor: Executor = "ray",
-    address: str | None = None,
-    storage: str | None = None,
-    device: str = "auto",
-    trial_time: str | None = None,
-    stop_after: int = 5,
-    results: Path = RESULTS,
-    data_dir: Path | None = None,
-    tracking_uri: str | None = None,
-    listener: Listener | None = None,
-    on_problem: Callable[[str], None] | None = None,
+    **how: Unpack[How],
 ) -> Job:
     """Run a search space and leave a record in MLflow, a table and a figure.
 
@@ -88,53 +73,25 @@ def sweep(
         config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value for the base point.
         name: the sweep's name; by default it follows from the content.
-        num_workers: runs at once.
-        num_threads: CPU threads per run.
-        num_gpus: GPUs per run; ``auto`` measures the first runs' memory and packs the others, by
-            default all GPUs are shared evenly by the workers.
-        executor: ``ray``, or ``local`` for one run after the other in this process.
-        address: a Ray cluster to join, ``HOST:PORT`` or ``auto``.
-        storage: of a cluster: URL where runs' files are kept while they run; by default the
-            results folder, which this process shares.
-        device: ``auto``, ``cpu``, ``cuda``.
-        trial_time: how long a run may take, such as ``30m``; one that takes longer fails.
-        stop_after: failures of one kind in a row that stop it all; 0 never does.
-        results: folder of runs, sweeps and the default store.
-        data_dir: folder of data sets.
-        tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
-        listener: told of progress.
-        on_problem: told, once, of a store that fails while the sweep goes on.
+        how: see :class:`orchestrator.api.way.How`.
 
     Raises:
         OrchError: anything a user can mend, before the first run starts.
     """
-    command = Command("sweep", locals())
+    command = Command.of("sweep", locals())
     way = Way(
-        num_workers=num_workers,
-        num_threads=num_threads,
-        num_gpus=num_gpus,
-        executor=executor,
-        address=address,
-        storage=storage,
-        device=device,
-        trial_time=trial_time,
-        stop_after=stop_after,
-        results=results,
-        data_dir=data_dir,
-        tracking_uri=tracking_uri,
-        listener=listener,
-        on_problem=on_problem,
         command=command,
         max_time=max_time,
         max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
         rule=_rule(num_seeds, bound, is_asked=until_resolved),
+        **how,
     )
     wanted = read_objectives(objectives)
-    check_executor(executor, scheduler)
+    check_executor(way.executor, scheduler)
     base = base_settings(model, dataset, config)
     declared = find_space(model, space)
     way.options()
-    opened = open_dataset(dataset, data_dir, verify=True)
+    opened = open_dataset(dataset, way.data_dir, verify=True)
     study = prepare(
         declared,
         base,
@@ -176,20 +133,7 @@ def ablate(
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
-    num_workers: int = 2,
-    num_threads: int = 1,
-    num_gpus: Gpus | None = None,
-    executor: Executor = "ray",
-    address: str | None = None,
-    storage: str | None = None,
-    device: str = "auto",
-    trial_time: str | None = None,
-    stop_after: int = 5,
-    results: Path = RESULTS,
-    data_dir: Path | None = None,
-    tracking_uri: str | None = None,
-    listener: Listener | None = None,
-    on_problem: Callable[[str], None] | None = None,
+    **how: Unpack[How],
 ) -> Job:
     """Compare a model's variants with its base, and leave a record in MLflow, tables and figures.
 
@@ -215,45 +159,19 @@ def ablate(
         config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value, for the base and thereby for all variants.
         name: the ablation's name; by default it follows from the content.
-        num_workers: as the following ones, see :func:`sweep`.
-        num_threads: CPU threads per run.
-        num_gpus: GPUs per run.
-        executor: ``ray`` or ``local``.
-        address: a Ray cluster to join.
-        storage: of a cluster: URL where runs' files are kept.
-        device: ``auto``, ``cpu``, ``cuda``.
-        trial_time: how long a run may take, such as ``30m``; one that takes longer fails.
-        stop_after: failures of one kind in a row that stop it all; 0 never does.
-        results: folder of runs, sweeps and the default store.
-        data_dir: folder of data sets.
-        tracking_uri: an MLflow store.
-        listener: told of progress.
-        on_problem: told of what does not stop the runs.
+        how: see :class:`orchestrator.api.way.How`.
 
     Raises:
         OrchError: anything a user can mend, before the first run starts; a variant that changes
             nothing is refused.
     """
-    command = Command("ablate", locals())
+    command = Command.of("ablate", locals())
     way = Way(
-        num_workers=num_workers,
-        num_threads=num_threads,
-        num_gpus=num_gpus,
-        executor=executor,
-        address=address,
-        storage=storage,
-        device=device,
-        trial_time=trial_time,
-        stop_after=stop_after,
-        results=results,
-        data_dir=data_dir,
-        tracking_uri=tracking_uri,
-        listener=listener,
-        on_problem=on_problem,
         command=command,
         max_time=max_time,
         max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
         rule=_rule(num_seeds, bound, is_asked=until_resolved),
+        **how,
     )
     question = Question(
         variants=variants,
@@ -269,13 +187,13 @@ def ablate(
     base = base_settings(model, dataset, config)
     declared = read_spaces(model)
     way.options()
-    opened = open_dataset(dataset, data_dir, verify=True)
+    opened = open_dataset(dataset, way.data_dir, verify=True)
     on_check = way.hears().checking
     ablation = prepare_ablation(question, declared, base, opened, on_check=on_check)
     if ablation.search:
         prove(ablation.search.space, ablation.base, opened, on_check=on_check)
     info = replace(ablation_info(ablation, opened, bound=bound), looks=way.looks)
-    draw = partial(draw_ablation, info=info, results=results, on_problem=way.problem)
+    draw = partial(draw_ablation, info=info, results=way.results, on_problem=way.problem)
     work = partial(run_ablation, ablation)
     return Job(study=ablation, info=info, way=way, dataset=opened, work=work, draw=draw)
 

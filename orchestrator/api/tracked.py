@@ -1,120 +1,23 @@
 """How sweeps, ablations and diagnoses are run, recorded and drawn alike."""
 
-import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from orchestrator.api.command import Command
-from orchestrator.data import data_folder
-from orchestrator.errors import ConfigError, StoreError
-from orchestrator.sweep.budget import Deadline, seconds_of
-from orchestrator.sweep.events import Counting, Listener, Silent
-from orchestrator.sweep.options import Executor, Gpus, Options
-from orchestrator.sweep.prepare import at_least, at_least_one, check_cluster, check_devices
+from orchestrator.api.way import Way
+from orchestrator.errors import StoreError
+from orchestrator.sweep.events import Counting
 from orchestrator.sweep.run import StudyOutcome, open_executor
-from orchestrator.sweep.settle import Rule
 from orchestrator.sweep.study import Planned, claim
 from orchestrator.tracking.runs import SweepInfo, SweepStatus
 
 if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
     from orchestrator.tracking.mlflow import Tracker
-
-_LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """How a sweep, an ablation or a diagnosis is run, as its caller says."""
-
-    num_workers: int
-    num_threads: int
-    num_gpus: Gpus | None
-    executor: Executor
-    address: str | None
-    storage: str | None
-    device: str
-    results: Path
-    data_dir: Path | None
-    tracking_uri: str | None
-    listener: Listener | None
-    on_problem: Callable[[str], None] | None
-    command: Command
-    """What began it; kept, so that it can be typed again by name alone."""
-    trial_time: str | None = None
-    """How long a run may take, such as ``30m``."""
-    stop_after: int = 5
-    max_time: str | None = None
-    """How long runs may go on from now, such as ``2h``."""
-    max_trials: int | None = None
-    """Trials of a listed study at most."""
-    rule: Rule | None = None
-    """When a trial of a listed study gets no more seeds."""
-    started: float = field(default_factory=time.time)
-    """Unix seconds."""
-
-    def options(self, name: str = "unnamed") -> Options:
-        """The same, checked, for one of this name.
-
-        Raises:
-            ConfigError: a number or a device that cannot be.
-        """
-        results = self.results.resolve()
-        options = Options(
-            results=results,
-            data_dir=data_folder(self.data_dir).resolve(),
-            folder=results / "sweeps" / name,
-            workers=at_least_one("--workers", self.num_workers),
-            threads=at_least_one("--threads", self.num_threads),
-            gpus=self.num_gpus,
-            device=self.device,
-            address=self.address,
-            limit=self._limit(),
-            stop_after=at_least("--stop-after", self.stop_after, 0),
-            storage=self.storage,
-            deadline=self._deadline(),
-            max_trials=self.max_trials,
-            rule=self.rule,
-        )
-        check_cluster(options, self.executor)
-        if self.address is None or self.executor == "local":
-            check_devices(options)
-        return options
-
-    def _limit(self) -> float | None:
-        if self.trial_time is None:
-            return None
-        if self.executor == "local":
-            raise ConfigError(
-                "--trial-time cannot be used with --executor local: a run that hangs there is this "
-                "process. Leave one of them out."
-            )
-        return seconds_of(self.trial_time, option="--trial-time")
-
-    def _deadline(self) -> Deadline:
-        if self.max_time is None:
-            return Deadline()
-        return Deadline(self.started + seconds_of(self.max_time, option="--max-time"))
-
-    @property
-    def looks(self) -> int:
-        """How often seeds may be looked at before more are added."""
-        return self.rule.looks if self.rule else 1
-
-    def hears(self) -> Listener:
-        """Who is told of progress."""
-        return self.listener or Silent()
-
-    def problem(self, text: str) -> None:
-        """Tell of something that does not stop the runs."""
-        (self.on_problem or _LOG.warning)(text)
 
 
 def tracked(

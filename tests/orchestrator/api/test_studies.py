@@ -8,8 +8,11 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api.drawing import BOUND
+from orchestrator.api.way import How, Way
 from orchestrator.cli import ablate as cli_ablate
+from orchestrator.cli import diagnose as cli_diagnose
 from orchestrator.cli import options, runs
+from orchestrator.cli import path as cli_path
 from orchestrator.errors import OrchError, StoreError
 from orchestrator.reporting.comparison import BOUND as REPORTED
 from orchestrator.results import Record
@@ -207,14 +210,23 @@ def test_a_refused_sweep_writes_nothing(place, tmp_path, arguments):
 
 @pytest.mark.parametrize(
     ("function", "command"),
-    [(api.sweep, runs.sweep), (api.ablate, cli_ablate.ablate), (api.train, runs.train)],
+    [
+        (api.sweep, runs.sweep),
+        (api.ablate, cli_ablate.ablate),
+        (api.diagnose, cli_diagnose.diagnose),
+        (api.path, cli_path.path),
+        (api.train, runs.train),
+    ],
 )
 def test_the_command_line_has_the_same_defaults(function, command):
-    ours, theirs = (inspect.signature(which).parameters for which in (function, command))
+    ours, theirs = (dict(inspect.signature(which).parameters) for which in (function, command))
+    if ours.pop("how", None):
+        way = inspect.signature(Way).parameters
+        ours |= {name: way[name] for name in How.__annotations__}
     names = {ours: theirs for theirs, ours in options.API_NAMES.items()}
     told = {"listener", "on_problem", "on_epoch"}
     shared = {name: names.get(name, name) for name in ours if name not in told}
-    assert set(shared.values()) | {"max_epochs"} == set(theirs) - {"plan"}
+    assert set(shared.values()) - {"max_epochs"} == set(theirs) - {"plan", "max_epochs"}
     for mine, its in shared.items():
         assert ours[mine].default == theirs[its].default, mine
 

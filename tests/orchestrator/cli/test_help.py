@@ -41,6 +41,7 @@ def test_the_commands_are_these():
         "orch sweep",
         "orch ablate",
         "orch path",
+        "orch resume",
         "orch diagnose",
         "orch explain",
         "orch train",

@@ -13,7 +13,8 @@ from orchestrator.sweep.failures import AGAIN, Breaker, KernelKills, described, 
 from orchestrator.sweep.objective import failure
 
 ONE = '[spaces.test]\nkind = "grid"\nfactors.train.patience = {choices = [10]}\n'
-SEVEN = '[spaces.test]\nkind = "grid"\nfactors.train.patience = {choices = [1,2,3,4,5,6,7]}\n'
+RATES = "[1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7e-3]"
+SEVEN = f'[spaces.test]\nkind = "grid"\nfactors.train.learning_rate = {{choices = {RATES}}}\n'
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,9 @@ class Sink:
 
     def finish_run(self, key, record):
         self.told.append(("finish", key))
+
+    def stop_run(self, key, record):
+        self.told.append(("stop", key))
 
 
 def test_a_lost_run_is_kept_back_once_and_told_once(make_study, new_listener):
