@@ -35,9 +35,10 @@ def test_what_is_done_is_counted_and_costs_nothing(swept, given, place):
     assert told.epochs[0].num_runs >= 8
 
 
-def test_more_seeds_cost_what_they_add(swept, given, place):
+def test_more_seeds_cost_what_they_add(given, tmp_path):
+    api.sweep("sasrec", "heads", **given, results=tmp_path)
     more = {**given, "num_seeds": 5, "until_resolved": True}
-    told = api.plan(api.sweep, "sasrec", "heads", **more, results=place / "results")
+    told = api.plan(api.sweep, "sasrec", "heads", **more, results=tmp_path)
     assert (told.tally.runs, told.tally.reused, told.tally.left) == (20, 8, 12)
     assert told.tally.at_least == 4, "the third seed of each point"
     assert told.epochs[0].low == told.epochs[0].high == 2, "as the finished runs had"

@@ -88,11 +88,12 @@ def test_failed_runs_are_told_and_the_rest_goes_on(orch, store):
     assert done.code == 1
     assert "No run has finished." in done.out
     lines = done.err.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert all(
         re.match(r"orch: run [0-9a-f]{16} failed: the loss `\w+` is", li) for li in lines[:3]
     )
     assert lines[3] == "orch: 3 of 3 runs failed. Type the same command again to run those again."
+    assert re.fullmatch(r"orch: `orch show [0-9a-f]{8}` tells more of the first\.", lines[4])
 
 
 def test_an_ablation_is_drawn_again(orch, store, place):

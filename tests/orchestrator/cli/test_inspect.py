@@ -4,6 +4,9 @@ SASREC = """\
 SASRec: a causal Transformer over item ids.
   spaces: heads, joint
 """
+
+import shutil
+
 TAME = """\
 TAME: textual and visual features reach a sequence encoder through learned queries.
   spaces: heads, queries, temperature, contrast, joint, training
@@ -92,8 +95,9 @@ def test_datasets_of_an_empty_folder(orch, place):
     assert not (place / "none").exists(), "looking makes nothing"
 
 
-def test_datasets_tells_what_there_is(orch, data_dir):
-    done = orch("datasets")
+def test_datasets_tells_what_there_is(orch, data_dir, tmp_path):
+    shutil.copytree(data_dir / "tiny", tmp_path / "data" / "tiny")  # others have made `planted`
+    done = orch("datasets", "--data-dir", tmp_path / "data")
     lines = done.out.splitlines()
     assert lines[0] == "planted (synthetic): generated on first use"
     (tiny,) = [line for line in lines if line.startswith("tiny (synthetic): ")]
