@@ -1,3 +1,5 @@
+import shutil
+
 import models
 
 SASREC = """\
@@ -5,7 +7,6 @@ SASRec: a causal Transformer over item ids.
   spaces: heads, joint
 """
 
-import shutil
 
 TAME = """\
 TAME: textual and visual features reach a sequence encoder through learned queries.
