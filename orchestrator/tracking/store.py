@@ -23,7 +23,7 @@ LOCK_SECONDS = 120.0
 
 SQLITE = "sqlite:///"
 _SECRET = re.compile(
-    r"([^?&;=]*(?:pass|pwd|secret|token|key|sig|user)[^?&;=]*)=([^&;#]+)", re.IGNORECASE
+    r"([^?&;=]*(?:pass|pwd|secret|token|key|sig)[^?&;=]*)=([^&;#]+)", re.IGNORECASE
 )
 """A part of a URI's query that nobody else should read."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}

@@ -10,7 +10,7 @@ from ray.tune.search import Searcher
 from orchestrator.config import MONITOR, flatten
 from orchestrator.data import open_dataset
 from orchestrator.results import Epoch, Record, provenance, run_id
-from orchestrator.sweep import local
+from orchestrator.sweep import budget, local
 from orchestrator.sweep.events import Events, Silent
 from orchestrator.sweep.local import execute
 from orchestrator.sweep.options import Options
@@ -61,16 +61,19 @@ class NoSink:
     def finish_run(self, key, record):
         pass
 
+    def stop_run(self, key, record):
+        pass
+
 
 @pytest.fixture
 def poisoned(monkeypatch):
     """Every run that the local executor is asked for has test figures of one kind."""
 
     def poison(kind):
-        def run_trial(config, dataset, **_):
+        def run_trial(self, config, dataset, **_):
             return record_of(config, kind)
 
-        monkeypatch.setattr(local, "run_trial", run_trial)
+        monkeypatch.setattr(budget.Deadline, "run_trial", run_trial)
         monkeypatch.setattr(local, "dataset_in_worker", lambda *_: None)
 
     return poison

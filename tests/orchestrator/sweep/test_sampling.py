@@ -122,6 +122,9 @@ def test_a_sampled_sweep_goes_on_where_it_was_cut(local, run_sweep, new_results)
         def note(self, text):
             raise AssertionError("a sweep without a GPU measures none")
 
+        def repeated(self, run, record):
+            raise AssertionError("nothing is lost here")
+
         def epoch(self, run, epoch):
             if self.is_armed and self.num_finished == 4:
                 raise KeyboardInterrupt

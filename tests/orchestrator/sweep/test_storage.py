@@ -12,7 +12,8 @@ import pytest
 from orchestrator.data import open_dataset
 from orchestrator.errors import ConfigError, StoreError
 from orchestrator.results import first_stage_id, read_record
-from orchestrator.sweep import url_storage
+from orchestrator.sweep import budget, url_storage
+from orchestrator.sweep.budget import NEVER
 from orchestrator.sweep.objective import RANKS, WEIGHTS, run_folder, run_trial
 from orchestrator.sweep.ray import driver_files, nodes
 from orchestrator.sweep.storage import RECORD, Mirror, collect, in_order, offer, whole
@@ -154,7 +155,8 @@ def train(make_study, data_dir, base):
             if epoch.step == lost_after:
                 raise KeyboardInterrupt
 
-        return nodes._mirrored(run, dataset, storage, folder, "cpu", heard)
+        how = {"device": "cpu", "on_epoch": heard, "limit": None}
+        return nodes._mirrored(run, dataset, storage, folder, NEVER, how)
 
     return run, dataset, on_node
 
@@ -184,7 +186,7 @@ def test_a_run_that_is_finished_is_not_trained_again(
 ):
     run, _, on_node = train
     record = on_node(storage, tmp_path / "one")
-    monkeypatch.setattr(nodes, "run_trial", pytest.fail)
+    monkeypatch.setattr(budget, "run_trial", pytest.fail)
     assert comparable(on_node(storage, tmp_path / "two")) == comparable(record)
     assert storage.names(run.run_id) == {RECORD, WEIGHTS, RANKS}
 
