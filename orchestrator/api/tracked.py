@@ -1,7 +1,7 @@
 """How sweeps, ablations and diagnoses are run, recorded and drawn alike."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from orchestrator.sweep.events import Counting
 from orchestrator.sweep.run import StudyOutcome, open_executor
 from orchestrator.sweep.study import Planned, claim
 from orchestrator.tracking.runs import SweepInfo, SweepStatus
+from orchestrator.tracking.store import check
 
 if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
@@ -44,13 +45,19 @@ def tracked(
 
     options = way.options(plan.name)
     uri = tracking_uri(way.tracking_uri, options.results)
-    tracker = Tracker(uri, options.results, on_problem=way.problem)
-    claim(plan, options.folder)
-    with only_one(options.folder), tracker.open_sweep(info) as sink:
+    check(uri)
+    early = None if options.folder.exists() else options  # of a sweep that goes on all may be done
+    with ExitStack() as stack:
+        running = stack.enter_context(ExitStack())
+        execute = running.enter_context(open_executor(way.executor, early=early))
+        tracker = Tracker(uri, options.results, on_problem=way.problem)
+        claim(plan, options.folder)
+        stack.enter_context(only_one(options.folder))
+        sink = stack.enter_context(tracker.open_sweep(info))
         way.command.keep(options.folder, plan.name)
-        with open_executor(way.executor) as execute:
-            hears = Counting(way.hears(), on_plan=sink.plan_runs)
-            outcome = work(sink=sink, options=options, execute=execute, listener=hears)
+        hears = Counting(way.hears(), on_plan=sink.plan_runs)
+        outcome = work(sink=sink, options=options, execute=execute, listener=hears)
+        running.close()
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
         told = [outcome.stop_reason, drawn.markdown, "\n".join(outcome.notes)]
         sink.finish_sweep(

@@ -65,8 +65,13 @@ class _Sorted:
 
 
 @contextmanager
-def open_executor(name: Executor) -> Iterator[Execute]:
+def open_executor(name: Executor, *, early: Options | None = None) -> Iterator[Execute]:
     """Ray Tune, started at its first use and shared by all studies run within; or this process.
+
+    Args:
+        name: which.
+        early: options with which it will surely be used: it starts while the caller does others
+            things.
 
     Raises:
         StoreError: by its first use, where Ray cannot be started or reached.
@@ -79,6 +84,8 @@ def open_executor(name: Executor) -> Iterator[Execute]:
     from orchestrator.sweep.ray import RaySession
 
     with RaySession() as session:
+        if early is not None:
+            session.start_early(early)
         yield session.execute
 
 

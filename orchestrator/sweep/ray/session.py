@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -48,6 +49,9 @@ class RaySession:
 
     def __init__(self) -> None:
         self._guard: Guard | None = None
+        self._early: Future[None] | None = None
+        # Ray's processes end with the thread that started them.
+        self._pool = ThreadPoolExecutor(max_workers=1)
         self._remote: Remote | None = None
 
     def __enter__(self) -> "RaySession":
@@ -59,8 +63,20 @@ class RaySession:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._guard is not None:
+        if self._early is not None:
+            self._early.exception()  # it may be starting still
+        if ray.is_initialized():
             ray.shutdown()
+        self._pool.shutdown()
+
+    def start_early(self, options: Options) -> None:
+        """Let Ray on this machine start while the caller does other things.
+
+        What goes wrong is told by the first use.
+        """
+        if options.address is None:
+            _set_environment()
+            self._early = self._pool.submit(_start, options)
 
     def execute(self, study: Study, todo: list[Run], events: Events, options: Options) -> None:
         """Run the listed runs; where none are listed, as many points as a sampled study has left.
@@ -68,7 +84,7 @@ class RaySession:
         Raises:
             StoreError: Ray cannot be started or reached.
         """
-        os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
+        _set_environment()
         events.again = AGAIN
         guard = self._require(options)
         if self._remote is not None:
@@ -82,7 +98,10 @@ class RaySession:
     def _require(self, options: Options) -> Guard:
         if self._guard is not None:
             return self._guard
-        _start(options)
+        if self._early is None:
+            _start(options)
+        else:
+            self._early.result()
         self._guard = Guard()
         where = "on a node of the cluster" if options.address else "here"
         check_gpus(options.gpus, most_on_a_node("GPU"), where)
@@ -133,6 +152,10 @@ class RaySession:
         num_points = min(num_left, most or num_left)
         _tuner(context, report, Stop(events), sampler, gpus=gpus, num_points=num_points).fit()
         return report
+
+
+def _set_environment() -> None:
+    os.environ.update({key: value for key, value in QUIET.items() if key not in os.environ})
 
 
 def _devices(options: Options) -> int:
