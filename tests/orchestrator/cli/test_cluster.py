@@ -70,8 +70,9 @@ class Cluster:
 
     def environment(self, name):
         own = self.folder / name
+        others = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "TUNE_"))}
         return {
-            **os.environ,
+            **others,  # not what earlier tests' Ray left in this process's
             "HOME": str(own / "home"),
             "XDG_CACHE_HOME": str(own / "cache"),
             "TMPDIR": str(own / "tmp"),
