@@ -212,7 +212,12 @@ def recipe(task: Task, folder: Path) -> Found:
             if "trained" in result:
                 found.end(result["trained"])
 
-    ray.init(num_cpus=task.workers, include_dashboard=False, log_to_driver=False)
+    ray.init(
+        address="local",  # not a cluster that something left on this machine
+        num_cpus=task.workers,
+        include_dashboard=False,
+        log_to_driver=False,
+    )
     grid = tune.Tuner(
         tune.with_parameters(_recipe_trial, task=asdict(task)),
         param_space={"train.learning_rate": tune.loguniform(1e-3, 2e-3)},
