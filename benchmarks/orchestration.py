@@ -106,6 +106,9 @@ class Watch:
     def planned(self, num_runs: int, num_reused: int, notes: tuple[str, ...]) -> None:
         """Nothing to learn."""
 
+    def note(self, text: str) -> None:
+        """Nothing to learn."""
+
     def repeated(self, run: object, record: Any) -> None:  # noqa: ANN401
         """A benchmark whose workers die measures nothing."""
         raise RuntimeError(record.reason)

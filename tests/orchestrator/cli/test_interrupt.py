@@ -124,35 +124,21 @@ def test_ctrl_c_leaves_nothing_open_and_the_same_command_goes_on(start, store, s
     assert {run.info.status for run in states(store).values()} == {"FINISHED"}
 
 
-def test_a_killed_worker_is_one_failed_run(start, store, small):
+def test_a_run_whose_worker_is_killed_is_run_once_more(start, store, small):
+    """From its last epoch, after the others; nothing is left for the user to do."""
     words = (*WORDS, *small)
     process = start(*words)
     wait("epochs", in_the_middle(store))
     victim = wait("workers", lambda: workers(process))[0]
     victim.send_signal(signal.SIGKILL)
     code, out, err = finish(process)
-    assert code == 1, err
-    after = states(store)
-    (failed,) = [
-        name for name, run in after.items() if run.info.status == "FAILED" and name != "sweep"
-    ]
-    reason = "its worker process died (killed or lost)"
-    (logs,) = (store / "sweeps" / "mine").glob("ray-*")
-    assert err == (
-        f"orch: run {failed} failed: {reason}\n"
-        "orch: 1 of 4 runs failed. Type the same command again to run those again.\n"
-        f"orch: `orch show {failed[:8]}` tells more of the first.\n"
-        f"orch: What the workers said is in {logs.relative_to(store.parent)}.\n"
-    )
-    assert f": FAILED: {reason}\n" in out
-    assert after[failed].data.tags["orch.reason"] == reason
-    assert sorted(run.info.status for run in after.values()) == ["FAILED"] * 2 + ["FINISHED"] * 3
-    epochs = cut_runs(store)[failed]
-    code, out, err = finish(start(*words))
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "4 runs, 3 of them done before and reused."
-    record = read_record(store / "runs" / failed / "record.json")
-    assert list(record.epochs[: len(epochs)]) == epochs
+    reason = "lost worker: its worker process died (killed or lost)"
+    (told,) = [line for line in out.splitlines() if reason in line]
+    assert told.endswith(f"{reason}. It will be run once more.")
+    runs = [path.name for path in store.glob("runs/*")]
+    records = [read_record(store / "runs" / run / "record.json") for run in runs]
+    assert [(record.status, len(record.epochs)) for record in records] == [("finished", 150)] * 4
     assert {run.info.status for run in states(store).values()} == {"FINISHED"}
 
 
