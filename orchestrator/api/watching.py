@@ -41,11 +41,6 @@ class Status:
     """Seeds of that mean."""
     started: datetime
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.condition == "finished"
-
 
 @dataclass(frozen=True, kw_only=True)
 class SweepStatus(Status):

@@ -63,9 +63,8 @@ class RaySession:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._early is not None:
-            self._early.exception()  # it may be starting still
-        if ray.is_initialized():
+        is_early = self._early is not None and self._early.exception() is None  # waits for it
+        if is_early or self._guard is not None:  # not a Ray that the caller has
             ray.shutdown()
         self._pool.shutdown()
 

@@ -202,3 +202,17 @@ def test_a_worker_with_other_code_or_data_runs_nothing(
     data = open_dataset("tiny", data_dir).data_hash
     assert record.reason.startswith(reason.format(code=code_digest(), data=data))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_session_that_ran_nothing_leaves_the_callers_ray_alone(monkeypatch):
+    """In a notebook that has started its own."""
+    import ray
+
+    from orchestrator.sweep.ray import RaySession
+
+    ended = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(True))
+    with RaySession():
+        pass
+    assert ended == []
