@@ -21,6 +21,8 @@ from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.jobs import plan
 from orchestrator.api.listing import datasets, models, spaces
+from orchestrator.api.looking import DataInfo, check_data, data_info
+from orchestrator.api.obtaining import DataResult, get_data, sources
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
@@ -44,6 +46,8 @@ __all__ = [
     "RESULTS",
     "AblationResult",
     "BestPoint",
+    "DataInfo",
+    "DataResult",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
@@ -57,12 +61,15 @@ __all__ = [
     "SweepStatus",
     "ablate",
     "best",
+    "check_data",
+    "data_info",
     "datasets",
     "diagnose",
     "doctor",
     "encode",
     "explain",
     "export_best",
+    "get_data",
     "import_data",
     "make_planted",
     "models",
@@ -74,6 +81,7 @@ __all__ = [
     "restore",
     "resume",
     "show",
+    "sources",
     "spaces",
     "status",
     "status_of",
