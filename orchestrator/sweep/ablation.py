@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.config import JSON, TrialConfig, override
-from orchestrator.results import code_digest
+from orchestrator.digest import code_digest
 from orchestrator.sweep.events import Listener, Sink
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.resolve import run_resolved
@@ -88,7 +88,7 @@ class Ablation:
             "seeds": list(self.seeds),
             "retune": self.search.plan() if self.search else None,
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": code_digest(self.base.model),
         }
 
 

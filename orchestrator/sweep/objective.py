@@ -162,7 +162,7 @@ def failure(
         run_id=run_id(config, data),
         status="failed",
         config=config.to_json(),
-        provenance=provenance(data=data, device="unknown"),
+        provenance=provenance(model=config.model, data=data, device="unknown"),
         reason=reason,
         failure=kind,
         traceback=trace,

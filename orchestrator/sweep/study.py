@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from orchestrator.config import JSON, TrialConfig, content_hash, flatten, override
+from orchestrator.digest import code_digest
 from orchestrator.errors import ConfigError
-from orchestrator.results import code_digest, read_json, run_id, write_json
+from orchestrator.results import read_json, run_id, write_json
 from orchestrator.sweep.conditions import walk
 from orchestrator.sweep.factors import Choice, plain
 from orchestrator.sweep.space import Space
@@ -184,7 +185,7 @@ class SpaceStudy(Study):
             "trials": "sampled" if self.sampled else None,  # more of them go on with the same sweep
             "scheduler": self.scheduler,
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": code_digest(self.base.model),
         }
 
 
