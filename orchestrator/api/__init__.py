@@ -13,6 +13,7 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 """
 
 from orchestrator.api.choosing import BestPoint, best, export_best
+from orchestrator.api.comparing import compare
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.doctor import Finding, doctor
 from orchestrator.api.drawing import plot
@@ -27,6 +28,7 @@ from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
+    ComparisonResult,
     DiagnosisResult,
     ExplanationResult,
     ModelDescription,
@@ -44,6 +46,7 @@ __all__ = [
     "RESULTS",
     "AblationResult",
     "BestPoint",
+    "ComparisonResult",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
@@ -57,6 +60,7 @@ __all__ = [
     "SweepStatus",
     "ablate",
     "best",
+    "compare",
     "datasets",
     "diagnose",
     "doctor",

@@ -10,9 +10,11 @@ from orchestrator.reporting.ablation_notes import counts, notes
 from orchestrator.reporting.ablation_tables import ablation_blocks, ablation_table
 from orchestrator.reporting.bars import bars
 from orchestrator.reporting.blocks import block_markdown, block_text, filled
-from orchestrator.reporting.comparison import BOUND, Ranks, ablation_frame
+from orchestrator.reporting.comparison import BOUND, ablation_frame
 from orchestrator.reporting.forest import forest
 from orchestrator.reporting.latex import as_latex
+from orchestrator.reporting.paired import Ranks
+from orchestrator.reporting.published import ablation_source
 from orchestrator.reporting.report import Report
 from orchestrator.reporting.style import save, write_whole
 from orchestrator.tracking.runs import SweepInfo
@@ -81,7 +83,7 @@ def _draw(frame: pd.DataFrame, info: SweepInfo, stem: Path, *, bound: float) -> 
     crossed = frame[frame["role"] == "interaction"]
     figures = {
         "forest": forest(variants, info, title=title(info), **options),
-        "bars": bars(frame, info, title=title(info), notes=told),
+        "bars": bars(frame, title=title(info), notes=told, source=ablation_source(info.model)),
     }
     if len(crossed):
         head = f"{title(info)}: interactions of pairs"
