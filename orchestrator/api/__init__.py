@@ -38,6 +38,7 @@ from orchestrator.api.results import (
 from orchestrator.api.resuming import resume
 from orchestrator.api.showing import RunView, show
 from orchestrator.api.studies import ablate, sweep
+from orchestrator.api.tabling import table_ablation, table_comparison, table_statistics
 from orchestrator.api.training import train
 from orchestrator.api.watching import Status, SweepStatus, status, status_of
 from orchestrator.encoding import Encoded
@@ -82,6 +83,9 @@ __all__ = [
     "status",
     "status_of",
     "sweep",
+    "table_ablation",
+    "table_comparison",
+    "table_statistics",
     "train",
     "ui",
 ]

@@ -21,6 +21,7 @@ from orchestrator.cli import (
     runs,
     show,
     status,
+    table,
     tracked,
     views,
 )
@@ -52,6 +53,7 @@ for module in (
 ):
     module.add_to(app)
 app.add_typer(data.app)
+app.add_typer(table.app)
 
 
 def main() -> None:

@@ -125,7 +125,10 @@ def best(
     sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep; `orch status` has them.")],
     variant: Annotated[
         str | None,
-        typer.Option(help="Of an ablation with --retune: whose settings; by default the base's."),
+        typer.Option(
+            help="Of an ablation with --retune: whose settings; by default the base's. Of a "
+            "comparison with --tune: the model."
+        ),
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write its settings as TOML, which --config reads.")

@@ -49,7 +49,6 @@ def as_document(latex: str) -> str:
     """What :func:`as_latex` gave as a document that compiles by itself."""
     head = [
         r"\documentclass[10pt]{article}",
-        r"\usepackage[T1]{fontenc}",
         r"\usepackage[a4paper,margin=2cm]{geometry}",
         r"\usepackage{booktabs}",
         r"\begin{document}",

@@ -12,22 +12,38 @@ _SHARE = 40
 """Percent of the users that are cold, and of those with rare targets, at least."""
 
 
-def notes(of: Compared, *, bound: float) -> list[str]:
-    """How to read the tables, a few sentences each."""
+def notes(
+    of: Compared, *, bound: float, with_asides: bool = True, is_plain: bool = True
+) -> list[str]:
+    """How to read the tables, a few sentences each.
+
+    Args:
+        of: the comparison.
+        bound: part of a mean that does not matter.
+        with_asides: there are tables of tests, groups and costs too.
+        is_plain: marks are characters, as on a terminal, and not bold and underlined.
+    """
     if not of.frame["seeds"].any():
         return ["No run has finished."]
     return [
         f"{_settings(of)} {counts(of)}",
-        f"{MARKS['best']} best, {MARKS['second']} second; ± half of the 95 % t interval over seeds.",
-        _tests(of, bound=bound),
-        *_groups(of),
-        *_costs(of),
+        f"{_marks(is_plain=is_plain)}; ± half of the 95 % t interval over seeds.",
+        _tests(of),
+        *([_verdicts(bound), *_groups(of), *_costs(of)] if with_asides else []),
         *_paper(of),
         "Test metrics choose nothing.",
     ]
 
 
+def _marks(*, is_plain: bool) -> str:
+    if is_plain:
+        return f"{MARKS['best']} best, {MARKS['second']} second"
+    return "Best in bold, second underlined"
+
+
 def _settings(of: Compared) -> str:
+    if of.origin:
+        return of.origin
     if not of.info.num_tuned:
         return "Each model at its own settings on this data set."
     return (
@@ -57,12 +73,18 @@ def counts(of: Compared) -> str:
     return " ".join(told)
 
 
-def _tests(of: Compared, *, bound: float) -> str:
+def _tests(of: Compared) -> str:
     num = len(of.pairs) // max(1, len(of.metrics))
     return (
         f"{SIGN} a gain that both tests resolve (p < 0.05): paired t test over seeds and paired "
         f"bootstrap over users ({RESAMPLES:,} resamples), corrected by Holm over {num} "
-        f"pair{'s' * (num != 1)} of models. equal: neither, and both 90 % intervals lie within "
+        f"pair{'s' * (num != 1)} of models."
+    )
+
+
+def _verdicts(bound: float) -> str:
+    return (
+        "better, worse: both tests resolve it; equal: neither, and both 90 % intervals lie within "
         f"±{100 * bound:g} %; smallest: what these seeds would show with 80 % power."
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.reporting.bars import bars
-from orchestrator.reporting.blocks import Block, block_markdown, block_text, filled
+from orchestrator.reporting.blocks import Block
 from orchestrator.reporting.compare.frame import (
     METRICS,
     Groups,
@@ -27,16 +27,18 @@ from orchestrator.reporting.compare.tables import (
     pair_block,
     paper_block,
 )
-from orchestrator.reporting.latex import as_latex
 from orchestrator.reporting.numbers import model_text
 from orchestrator.reporting.paired import Ranks
 from orchestrator.reporting.published import comparison_source
 from orchestrator.reporting.report import Report
 from orchestrator.reporting.style import save, write_whole
+from orchestrator.reporting.table import Table
 from orchestrator.tracking.runs import SweepInfo
 
 BOUND = 0.02
 """Part of a mean that does not matter, where the comparison says no other."""
+COLUMNS = 8
+"""Models that have room beside each other on a page."""
 
 
 def compared(
@@ -76,16 +78,65 @@ def report_comparison(
         StoreError: the folder cannot be written.
     """
     of = compared(runs, info, ranks=ranks, groups=groups)
-    told = notes(of, bound=BOUND if info.bound is None else info.bound)
-    blocks = [model_block(of), *_asides(of)]
-    head = title(info)
-    markdown = "\n\n".join([f"**{head}**", *map(block_markdown, blocks), "\n".join(told)])
+    table = comparison_in_forms([of], with_asides=True)
     return Report(
         table=comparison_table(of),
-        text="\n\n".join([head, *map(block_text, blocks), filled(told)]),
-        markdown=markdown,
-        files=_write(of, markdown, folder, told=told),
+        text=table.text(),
+        markdown=table.markdown(),
+        files=(*_draw(of, folder / f"{table.label}-bars"), *_write(of, table, folder)),
     )
+
+
+def comparison_in_forms(
+    every: Sequence[Compared],
+    *,
+    with_asides: bool,
+    has_intervals: bool = False,
+) -> Table:
+    """A comparison's table, or that of comparisons of the same models on several data sets.
+
+    Args:
+        every: a comparison per data set.
+        with_asides: also tests against the leading model, groups of users, and costs.
+        has_intervals: show intervals in the papers' form too.
+    """
+    asides = [block for of in every for block in _asides(of)] if with_asides else []
+    in_full = [model_block(of) for of in every]
+    page = paper_block(every, has_intervals=has_intervals)
+    told, pages = (
+        _notes(every, with_asides=with_asides, is_plain=is_plain) for is_plain in (True, False)
+    )
+    return Table(
+        title=_titles(every) if len(every) > 1 else title(every[0].info),
+        label=f"comparison-{'-'.join(of.info.dataset for of in every)}",
+        blocks=[*in_full, *asides],
+        pages=[*(in_full if len(every[0].models) > COLUMNS else [page]), *asides],
+        notes=told,
+        page_notes=pages,
+        frame=pd.concat([_numbers(of) for of in every], ignore_index=True),
+    )
+
+
+def _notes(every: Sequence[Compared], *, with_asides: bool, is_plain: bool) -> list[str]:
+    """What is to be told, once where it is the same of all data sets."""
+    told = []
+    for of in every:
+        bound = BOUND if of.info.bound is None else of.info.bound
+        first, *rest = notes(of, bound=bound, with_asides=with_asides, is_plain=is_plain)
+        told += [first if len(every) == 1 else f"{of.info.dataset}: {first}", *rest]
+    return list(dict.fromkeys(told))
+
+
+def _titles(every: Sequence[Compared]) -> str:
+    names = ", ".join(of.info.dataset for of in every)
+    return f"{len(every[0].models)} models on {names}"
+
+
+def _numbers(of: Compared) -> pd.DataFrame:
+    joined = [" ".join(map(str, values)) for values in of.frame["by_seed"]]
+    head = of.frame.assign(by_seed=joined)
+    head.insert(0, "dataset", of.info.dataset)
+    return head
 
 
 def title(info: SweepInfo) -> str:
@@ -109,27 +160,21 @@ def _asides(of: Compared) -> list[Block]:
     return [block for block in blocks if block is not None]
 
 
-def _write(of: Compared, markdown: str, folder: Path, *, told: Sequence[str]) -> tuple[Path, ...]:
-    stem = f"comparison-{of.info.dataset}"
-    caption = " ".join([f"{title(of.info)}.", *told])
-    latex = as_latex([paper_block([of]), *_asides(of)], caption=caption, label=f"tab:{stem}")
+def _write(of: Compared, table: Table, folder: Path) -> tuple[Path, ...]:
     content = {
-        f"{stem}.csv": _csv(of.frame.assign(by_seed=[_joined(v) for v in of.frame["by_seed"]])),
-        f"{stem}-pairs.csv": _csv(of.pairs.drop(columns="pairs")),
-        f"{stem}-costs.csv": _csv(of.costs),
-        f"{stem}.md": f"{markdown}\n",
-        f"{stem}.tex": latex,
+        ".csv": table.csv(),
+        "-pairs.csv": _csv(of.pairs.drop(columns="pairs")),
+        "-costs.csv": _csv(of.costs),
+        ".md": f"{table.markdown()}\n",
+        ".tex": table.latex(),
     }
-    written = [write_whole(folder / name, text.encode()) for name, text in content.items()]
-    return (*_draw(of, folder / f"{stem}-bars"), *written)
+    return tuple(
+        write_whole(folder / f"{table.label}{end}", text.encode()) for end, text in content.items()
+    )
 
 
 def _csv(frame: pd.DataFrame) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
-
-
-def _joined(values: Sequence[float]) -> str:
-    return " ".join(map(str, values))
 
 
 def _draw(of: Compared, stem: Path) -> list[Path]:

@@ -44,6 +44,8 @@ class Compared:
     costs: pd.DataFrame
     gains: Mapping[str, Gain]
     """Metric -> what the leading model gains."""
+    origin: str = ""
+    """Where the runs are from, in a sentence, where they are not of one comparison."""
 
     @property
     def models(self) -> list[str]:
@@ -118,15 +120,12 @@ def _published_rows(of: Compared) -> list[Section]:
     return [Section(title=comparison_source(of.info.dataset), rows=rows)] if rows else []
 
 
-def paper_block(
-    every: Sequence[Compared], *, has_intervals: bool = False, has_published: bool = True
-) -> Block:
+def paper_block(every: Sequence[Compared], *, has_intervals: bool = False) -> Block:
     """The papers' form: a section per data set, a row per metric, a column per model, the gain.
 
     Args:
         every: comparisons of the same models.
         has_intervals: show half of each interval too.
-        has_published: show what a paper prints below what was measured.
     """
     first = every[0]
     sections = []
@@ -135,7 +134,7 @@ def paper_block(
         rows = tuple(_paper_row(of, m, has_intervals=has_intervals) for m in of.metrics)
         sections.append(Section(title=title, rows=rows))
         printed = tuple(row for m in of.metrics if (row := _printed_row(of, m)))
-        if printed and has_published:
+        if printed:
             source = comparison_source(of.info.dataset)
             sections.append(Section(title=f"{title}: {source}".lstrip(": "), rows=printed))
     names = tuple(map(model_text, first.models))
