@@ -13,6 +13,7 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 """
 
 from orchestrator.api.choosing import BestPoint, best, export_best
+from orchestrator.api.comparing import compare
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.doctor import Finding, doctor
 from orchestrator.api.drawing import plot
@@ -27,6 +28,7 @@ from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
+    ComparisonResult,
     DiagnosisResult,
     ExplanationResult,
     ModelDescription,
@@ -36,6 +38,7 @@ from orchestrator.api.results import (
 from orchestrator.api.resuming import resume
 from orchestrator.api.showing import RunView, show
 from orchestrator.api.studies import ablate, sweep
+from orchestrator.api.tabling import table_ablation, table_comparison, table_statistics
 from orchestrator.api.training import train
 from orchestrator.api.watching import Status, SweepStatus, status, status_of
 from orchestrator.encoding import Encoded
@@ -44,6 +47,7 @@ __all__ = [
     "RESULTS",
     "AblationResult",
     "BestPoint",
+    "ComparisonResult",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
@@ -57,6 +61,7 @@ __all__ = [
     "SweepStatus",
     "ablate",
     "best",
+    "compare",
     "datasets",
     "diagnose",
     "doctor",
@@ -78,6 +83,9 @@ __all__ = [
     "status",
     "status_of",
     "sweep",
+    "table_ablation",
+    "table_comparison",
+    "table_statistics",
     "train",
     "ui",
 ]
