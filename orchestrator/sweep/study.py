@@ -235,6 +235,8 @@ def claim(study: Planned, folder: Path) -> None:
         return
     stored = read_json(path)
     keys = {*plan, *_SOMETIMES}
+    if _models(plan) != _models(stored):
+        keys.discard("code")  # other models have other code
     different = sorted(key for key in keys if plan.get(key) != stored.get(key))
     if different:
         what = _KINDS.get(stored.get("kind"), "a sweep")
@@ -253,6 +255,10 @@ _KINDS = {
     "path": "a path",
     "comparison": "a comparison",
 }
+
+
+def _models(plan: JSON) -> list[str]:
+    return sorted(plan["models"]) if "models" in plan else [plan["base"]["model"]]
 
 
 def _plain(plan: JSON) -> JSON:

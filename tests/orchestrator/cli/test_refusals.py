@@ -313,8 +313,8 @@ def test_a_sweep_under_an_ablations_name(orch, store, small):
     done = orch("sweep", "sasrec", "--space", "heads", *words)
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        "orch: --name: `mine` is an ablation with other base, code, factors, kind, scheduler, "
-        "seeds. Choose another --name, or repeat the first ablation's options to go on with it.\n"
+        "orch: --name: `mine` is an ablation with other base, factors, kind, scheduler, seeds. "
+        "Choose another --name, or repeat the first ablation's options to go on with it.\n"
     )
 
 
