@@ -15,6 +15,7 @@ from orchestrator.reporting.forest import forest
 from orchestrator.reporting.latex import as_latex
 from orchestrator.reporting.report import Report
 from orchestrator.reporting.style import save, write_whole
+from orchestrator.reporting.verdicts import ablation_verdicts
 from orchestrator.tracking.runs import SweepInfo
 
 
@@ -48,6 +49,7 @@ def report_ablation(
         text="\n\n".join([head, *map(block_text, blocks), filled(told)]),
         markdown="\n\n".join([f"**{head}**", *map(block_markdown, blocks), "\n".join(told)]),
         files=_write(frame, info, folder, bound=bound, told=told),
+        verdicts=ablation_verdicts(frame),
     )
 
 

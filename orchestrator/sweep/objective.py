@@ -1,9 +1,11 @@
 """The one function a worker runs: settings in, record out, whatever happens."""
 
 import os
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -77,6 +79,7 @@ def train_recorded(
     with _held(folder):
         record = finished_record(results, run)
         if record is None:
+            before = time.process_time()
             with time_limit(folder / TIMEOUT, limit):
                 record = train(
                     config,
@@ -88,6 +91,7 @@ def train_recorded(
                     trace_to=folder / TRACE,
                     find_finished=partial(_finished, results, dataset.data_hash),
                 )
+            record = replace(record, cpu_seconds=time.process_time() - before)
             write_json(folder / "record.json", record.to_json())
         _keep_best(folder, record)
         return record

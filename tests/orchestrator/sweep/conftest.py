@@ -162,7 +162,7 @@ def comparable():
     """A record as JSON, without the seconds that no two runs share."""
 
     def strip(record):
-        plain = json.loads(json.dumps({**record.to_json(), "seconds": 0.0}))
+        plain = json.loads(json.dumps({**record.to_json(), "seconds": 0.0, "cpu_seconds": 0.0}))
         epochs = [{**epoch, "seconds": 0.0} for epoch in plain["epochs"]]
         return {**plain, "epochs": epochs, "traceback": record.traceback is not None}
 
