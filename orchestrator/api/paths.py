@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 
 import pandas as pd
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
 
 
+@runtime_checkable
 class Store(Protocol):
     """What a study's runs are read from: a tracker, or what reads alone."""
 

@@ -48,7 +48,8 @@ def _point_sentence(
     own = at_point(runs, point)
     over = mean_over_seeds(own, MONITOR)
     rank = "Best" if num_chosen == 1 else "On the front"
-    head = f"{rank} by mean {_VALIDATION}: {_named(point, info)}, {over.mean:.4f}{_over(over)}."
+    reached = f"{over.mean:.4f}{_over(over)}"
+    head = f"{rank} by mean {_VALIDATION}, {reached}: {_named(point, info)}."
     if all(is_same(value, info.base.get(key)) for key, value in point.items()):
         return f"{head} It is the base."
     base = _at_base(runs, info)

@@ -19,7 +19,7 @@ _RUN = (
 def time_text(seconds: float) -> str:
     """A time in words.
 
-    >>> time_text(3723), time_text(61), time_text(2.34)
+    >>> time_text(3723.0), time_text(61.0), time_text(2.34)
     ('1 h 02 min', '1 min 01 s', '2.3 s')
     """
     if seconds < 60:
@@ -59,7 +59,7 @@ def _total(times: Iterable[float | None]) -> str:
 
 def _row(run: RunState) -> tuple[str, ...]:
     return (
-        " ".join(filter(None, [run.variant.replace("_", " "), run.name])),
+        run.name if run.phase in ("", "fixed") else f"{run.name} ({run.phase})",
         run.run_id[:8],
         run.condition,
         "-" if run.epoch is None else str(run.epoch),

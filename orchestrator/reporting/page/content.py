@@ -83,7 +83,6 @@ def _unfinished(state: SweepState) -> str:
 
 def _question(state: SweepState) -> Part:
     info = state.info
-    sought = "; ".join(_SOUGHT[objective] for objective in info.objectives)
     seeds = f"{len(info.seeds)} ({', '.join(map(str, info.seeds))})"
     if info.looks > 1:
         seeds += f", added one by one until the differences were settled: {info.looks} looks"
@@ -91,7 +90,7 @@ def _question(state: SweepState) -> Part:
         "Model": info.model,
         "Data set": info.dataset,
         "What it is": _kind(info) + (f", space {info.space}" if info.factors else ""),
-        "Chosen by": sought,
+        "Chosen by": _chosen_by(info),
         "Test split": "scored once per run at its end; it chooses nothing",
         "Seeds": seeds,
         "Begun": f"{state.started:%Y-%m-%d %H:%M %Z}",
@@ -104,6 +103,12 @@ def _question(state: SweepState) -> Part:
         facts=tuple(facts.items()),
         grids=tuple(filter(None, [_factors(info), _variants(info)])),
     )
+
+
+def _chosen_by(info: SweepInfo) -> str:
+    if info.factors:
+        return "; ".join(_SOUGHT[objective] for objective in info.objectives)
+    return f"{_SOUGHT['ndcg']}, by which each run keeps its best epoch; nothing else is chosen"
 
 
 def _factors(info: SweepInfo) -> Grid | None:
@@ -184,7 +189,7 @@ def _exact(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(_exact, value))
+        return ", ".join(map(_exact, value)) or "none"
     return str(value)
 
 

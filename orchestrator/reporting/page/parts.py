@@ -1,6 +1,10 @@
 """What a page is made of, as plain data; :mod:`orchestrator.reporting.page.render` shows it."""
 
+import struct
 from dataclasses import dataclass
+
+_ENLARGED = 1.8
+"""A figure's letters on paper are that much smaller than a page's text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +35,15 @@ class Picture:
     alt: str
     """What it shows, for those who do not see it."""
     png: bytes
+    dots_per_inch: int
     numbers: Grid | None = None
     download: Download | None = None
+
+    @property
+    def width(self) -> int:
+        """Of the figure on a large screen, in CSS pixels: its letters are as large as the text."""
+        (dots,) = struct.unpack(">I", self.png[16:20])  # a PNG begins with its size
+        return round(dots / self.dots_per_inch * 96 * _ENLARGED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.reporting.page.parts import Download, Grid, Part, Picture
+from orchestrator.reporting.style import DOTS_PER_INCH
 from orchestrator.tracking.runs import SweepInfo
 
 ROWS = 60
@@ -59,6 +60,7 @@ def _picture(path: Path, numbers: Path | None, info: SweepInfo) -> Picture:
         title=title,
         alt=f"Figure: {title[0].lower()}{title[1:]}, {info.model} on {info.dataset}{origin}{below}",
         png=path.read_bytes(),
+        dots_per_inch=DOTS_PER_INCH,
         numbers=_grid(numbers, title) if numbers else None,
         download=_download(numbers) if numbers else None,
     )

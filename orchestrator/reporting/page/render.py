@@ -24,7 +24,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"data_uri": _data_uri, "markdown": _markdown}
+    environment.filters |= {"data_uri": _data_uri, "markdown": _markdown, "sentence": _sentence}
     return environment.get_template("page.html.j2").render(page=page)
 
 
@@ -33,14 +33,20 @@ def _data_uri(content: bytes, media_type: str) -> str:
 
 
 def _markdown(text: str) -> Markup:
-    """Tables, bold and italic; no HTML, no links and no pictures, whatever the text says."""
-    parser = MarkdownIt("zero").enable(["table", "emphasis", "escape", "newline"])
+    """Tables, bold, italic and code; no HTML, no links and no pictures, whatever the text says."""
+    parser = MarkdownIt("zero").enable(["table", "emphasis", "backticks", "escape", "newline"])
     parser.options["breaks"] = True
     parser.add_render_rule("table_open", _open_box)
     parser.add_render_rule("table_close", _close_box)
     tokens = parser.parse(text)
     _name_columns(tokens)
     return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - html is off
+
+
+def _sentence(text: str) -> Markup:
+    """A sentence, in which `names` stand as code."""
+    parser = MarkdownIt("zero").enable("backticks")
+    return Markup(parser.renderInline(text))  # noqa: S704 - html is off
 
 
 def _open_box(self: RendererHTML, tokens: Sequence[Token], index: int, *_: object) -> str:
