@@ -79,6 +79,9 @@ class Record:
     traceback: str | None = None
     num_parameters: int = 0
     seconds: float = 0.0
+    cpu_seconds: float | None = None
+    """Processor time of the process that ended it, all threads together; None where it was not
+    counted."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Modality -> form of its features (tokens, pooled)."""
     reused: Mapping[str, str] = field(default_factory=dict)

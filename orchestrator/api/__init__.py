@@ -24,6 +24,7 @@ from orchestrator.api.jobs import plan
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
+from orchestrator.api.publishing import report
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.results import (
     RESULTS,
@@ -76,6 +77,7 @@ __all__ = [
     "plan_removal",
     "plot",
     "remove",
+    "report",
     "restore",
     "resume",
     "show",

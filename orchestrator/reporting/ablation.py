@@ -16,6 +16,7 @@ from orchestrator.reporting.published import ablation_source
 from orchestrator.reporting.report import Report
 from orchestrator.reporting.style import save, write_whole
 from orchestrator.reporting.table import Table
+from orchestrator.reporting.verdicts import ablation_verdicts
 from orchestrator.tracking.runs import SweepInfo
 
 
@@ -52,6 +53,7 @@ def report_ablation(
             write_whole(folder / f"{table.label}.csv", table.csv().encode()),
             write_whole(folder / f"{table.label}.tex", table.latex().encode()),
         ),
+        verdicts=ablation_verdicts(frame),
     )
 
 

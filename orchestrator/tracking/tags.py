@@ -44,6 +44,8 @@ def finals(record: Record) -> dict[str, float]:
     """A run's outcome in figures."""
     figures = {final_name(name): value for name, value in record.metrics.items()}
     figures |= {"num_parameters": float(record.num_parameters), "seconds": record.seconds}
+    if record.cpu_seconds is not None:
+        figures["cpu_seconds"] = record.cpu_seconds
     if record.best_step is not None:
         figures["best_step"] = float(record.best_step)
     if record.epochs:
