@@ -20,7 +20,7 @@ from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.jobs import plan
-from orchestrator.api.listing import datasets, models, spaces
+from orchestrator.api.listing import datasets, model, models, spaces
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
@@ -31,6 +31,7 @@ from orchestrator.api.results import (
     ExplanationResult,
     ModelDescription,
     PathResult,
+    SettingDescription,
     SweepResult,
 )
 from orchestrator.api.resuming import resume
@@ -52,6 +53,7 @@ __all__ = [
     "PathResult",
     "Removal",
     "RunView",
+    "SettingDescription",
     "Status",
     "SweepResult",
     "SweepStatus",
@@ -65,6 +67,7 @@ __all__ = [
     "export_best",
     "import_data",
     "make_planted",
+    "model",
     "models",
     "path",
     "plan",

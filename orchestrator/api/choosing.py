@@ -166,7 +166,7 @@ def _about(state: SweepState, standing: Standing, variant: str) -> str:
     count = f"{standing.num_compared} point{'s' * (standing.num_compared != 1)}"
     searched = " searched at one seed" if variant else ""
     lines = [
-        f"{kind} {info.name}: {info.model} on {info.dataset}{origin}, {seeds}.",
+        f"{kind} {info.name}: {info.shown_model} on {info.dataset}{origin}, {seeds}.",
         f"Chosen from {count}{searched} by validation NDCG@10 alone, "
         f"which is {mean.mean:.4f} over the seeds above; test figures choose nothing.",
     ]

@@ -54,13 +54,13 @@ def report_ablation(
 def title(info: SweepInfo) -> str:
     """What the tables and figures are about."""
     origin = " (synthetic data)" if info.synthetic else ""
-    return f"{info.name}: {info.model}, ablation, on {info.dataset}{origin}"
+    return f"{info.name}: {info.shown_model}, ablation, on {info.dataset}{origin}"
 
 
 def _write(
     frame: pd.DataFrame, info: SweepInfo, folder: Path, *, bound: float, told: Sequence[str]
 ) -> tuple[Path, ...]:
-    stem = f"{info.model}-ablation-{info.dataset}"
+    stem = f"{info.shown_model}-ablation-{info.dataset}"
     caption = " ".join([f"{title(info)}.", *told])
     wide = ablation_blocks(frame, info, is_wide=True)
     latex = as_latex(wide, caption=caption, label=f"tab:{stem}")

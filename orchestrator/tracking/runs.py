@@ -71,6 +71,13 @@ class SweepInfo:
     """Of a path: the search to whose best point it leads."""
     looks: int = 1
     """How often the seeds so far may be looked at before more are added; 1 where all are run."""
+    label: str = ""
+    """What the model is called on this data set, where that is not its name (``iisan-pooled``)."""
+
+    @property
+    def shown_model(self) -> str:
+        """What titles, tables and files call the model."""
+        return self.label or self.model
 
     @property
     def has_variants(self) -> bool:

@@ -267,7 +267,12 @@ def test_features_are_no_part_of_the_weights(build, catalogue, name):
     stored = [
         tensor
         for modality in catalogue.modalities.values()
-        for tensor in (modality.pooled, modality.tokens.values, modality.tokens.lengths)
+        for tensor in (
+            modality.pooled,
+            modality.layers,
+            modality.tokens.values,
+            modality.tokens.lengths,
+        )
     ]
     assert catalogue.modalities.keys() == widths.keys()
     kept = model.state_dict().items()
@@ -284,6 +289,7 @@ def _shuffled(catalogue: Catalogue, name: str) -> Catalogue:
         modality,
         tokens=TokenFeatures(torch.cat([parts[i] for i in order]), modality.tokens.lengths[order]),
         pooled=modality.pooled[order],
+        layers=modality.layers[order],
         missing=None if modality.missing is None else modality.missing[order],
     )
     return dataclasses.replace(catalogue, modalities={**catalogue.modalities, name: moved})
