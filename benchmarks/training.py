@@ -60,7 +60,17 @@ PHASES = ("batching", "catalogue", "encoder", "loss", "backward", "optimiser")
 (the rest of the model's loss, mostly logits and softmax) are the forward pass."""
 METHODS = {"encode": "encoder", "encode_items": "catalogue", "tables": "catalogue"}
 """Model's method -> phase that its time belongs to; the rest of ``loss`` is the loss."""
-MODELS = ("sasrec", "tame", "decorec", "gru4rec", "nextitnet", "bert4rec", "fearec")
+MODELS = (
+    "sasrec",
+    "tame",
+    "decorec",
+    "gru4rec",
+    "nextitnet",
+    "bert4rec",
+    "fearec",
+    "mmmlp",
+    "hm4sr",
+)
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -86,6 +86,33 @@ def pair_contrast(
     return chunked_mean(part, states / temperature, states, own, max_logits)
 
 
+def matched_contrast(
+    states: Float[Tensor, "targets dim"],
+    others: Float[Tensor, "targets dim"],
+    targets: Int[Tensor, " targets"],
+    *,
+    temperature: float,
+    max_logits: int = MAX_LOGITS,
+) -> Float[Tensor, ""]:
+    """Mean InfoNCE of each state with the other one of its target, by cosines over tau.
+
+    Those of all other targets of the batch are the negatives; another place with the same target
+    item is none.
+    """
+    candidates = F.normalize(others, dim=-1)
+    own = torch.arange(len(targets), device=targets.device)
+
+    def part(scaled: Tensor, candidates: Tensor, own: Tensor) -> Tensor:
+        logits = scaled @ candidates.T
+        same = targets[own][:, None] == targets
+        same = same.scatter(1, own[:, None], torch.zeros_like(same))
+        return F.cross_entropy(logits.masked_fill(same, -torch.inf), own, reduction="sum")
+
+    return chunked_mean(
+        part, F.normalize(states, dim=-1) / temperature, candidates, own, max_logits
+    )
+
+
 def chunked_mean(
     part: _Part,
     states: Float[Tensor, "targets width"],

@@ -84,6 +84,10 @@ class Record:
     counted."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Modality -> form of its features (tokens, pooled)."""
+    label: str = ""
+    """What the model is called on this data set: its name, with more behind it where it runs on
+    inputs that it was not made for (``iisan-pooled``). Empty in records of before there were any,
+    and of runs that were not finished."""
     reused: Mapping[str, str] = field(default_factory=dict)
     """Stage -> the finished run that it was taken from, being the same computation."""
     peak_memory: int | None = None

@@ -21,7 +21,7 @@ from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.jobs import plan
-from orchestrator.api.listing import datasets, models, spaces
+from orchestrator.api.listing import datasets, model, models, spaces
 from orchestrator.api.looking import DataInfo, check_data, data_info
 from orchestrator.api.obtaining import DataResult, get_data, sources
 from orchestrator.api.pages import ui
@@ -36,6 +36,7 @@ from orchestrator.api.results import (
     ExplanationResult,
     ModelDescription,
     PathResult,
+    SettingDescription,
     SweepResult,
 )
 from orchestrator.api.resuming import resume
@@ -61,6 +62,7 @@ __all__ = [
     "PathResult",
     "Removal",
     "RunView",
+    "SettingDescription",
     "Status",
     "SweepResult",
     "SweepStatus",
@@ -78,6 +80,7 @@ __all__ = [
     "get_data",
     "import_data",
     "make_planted",
+    "model",
     "models",
     "path",
     "plan",

@@ -140,6 +140,7 @@ def _path_info(plan: AblationPath, searched: SweepInfo, dataset: Dataset) -> Swe
         name=plan.name,
         kind="path",
         model=searched.model,
+        label=searched.label,
         dataset=dataset.name,
         data_hash=plan.data_hash,
         space="path",

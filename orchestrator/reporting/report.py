@@ -51,7 +51,7 @@ def report_sweep(
     table = sweep_table(runs, info)
     frame = sensitivity_frame(runs, info)
     figure = sensitivity(frame, info, ceiling=ceiling, published=published_figures(info))
-    pdf, png = write_figure(figure, folder / f"{info.model}-{info.space}", frame)
+    pdf, png = write_figure(figure, folder / f"{info.shown_model}-{info.space}", frame)
     files, told = report_search(runs, info, folder=folder) if info.kind == "joint" else ((), ())
     return Report(
         table=table,

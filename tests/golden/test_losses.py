@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import models
-from models import Catalogue, Modality, TokenFeatures
+from models import Catalogue, Categories, Modality, TokenFeatures
 from orchestrator.config import TrainConfig, default_trial, override
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.derived import TrainingDerived
@@ -38,13 +38,15 @@ def modality(name, counts, width, speed):
     missing[0] = False
     pooled[missing] = 0
     tokens = TokenFeatures(waves(int(lengths.sum()), width, speed), lengths)
-    return Modality(name=name, tokens=tokens, pooled=pooled, missing=missing)
+    layers = torch.stack([pooled.roll(place, dims=1) for place in range(5)], dim=1)
+    return Modality(name=name, tokens=tokens, pooled=pooled, layers=layers, missing=missing)
 
 
 SEQUENCES = [
     [(7 * user + step * (1 + user % 3)) % NUM_ITEMS + 1 for step in range(3 + user % 12)]
     for user in range(40)
 ]
+TIMES = [[10**9 + 3600 * step**2 for step in range(len(items))] for items in SEQUENCES]
 CATALOGUE = Catalogue(
     NUM_ITEMS,
     {
@@ -52,6 +54,12 @@ CATALOGUE = Catalogue(
         "image": modality("image", [4] * NUM_ITEMS, 10, 1.3),
     },
     TrainingDerived(sequences_of(SEQUENCES), NUM_ITEMS),
+    has_timestamps=True,
+    categories=Categories(
+        ("a", "b", "c"),
+        torch.arange(NUM_ITEMS) % 3,
+        torch.tensor([0, *[1] * NUM_ITEMS]),
+    ),
 )
 
 
@@ -66,7 +74,7 @@ def losses(name):
         torch.manual_seed(derive(0, "weights"))
         model = models.find(name)(config.settings, CATALOGUE).train()
         batches = TrainingBatches(
-            sequences_of(SEQUENCES), samples=model.samples(), max_length=10, batch_targets=40
+            sequences_of(SEQUENCES, TIMES), samples=model.samples(), max_length=10, batch_targets=40
         )
         return [loss for stage in model.stages() for loss in first_steps(model, stage, batches)]
 
