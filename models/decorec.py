@@ -47,6 +47,7 @@ from models._interface import (
 )
 from models._losses import chunked_mean
 from models._registry import register
+from models.layers.pooled import pooled_features
 from models.layers.transformer import (
     EncoderConfig,
     SequenceEncoder,
@@ -262,7 +263,9 @@ class DeCoRec(Recommender):
         super().__init__()
         self.config = config
         self.sources = config.modalities() or (IDS,)
-        features = {name: _pooled(catalogue, name) for name in config.modalities()}
+        features = {
+            name: pooled_features(catalogue, name, model="DeCoRec") for name in config.modalities()
+        }
         self.adapters = nn.ModuleDict({name: Adapter(x, config) for name, x in features.items()})
         self.encoder = SequenceEncoder(config.encoder_shape())
         self.output_norm = nn.LayerNorm(config.dim)
@@ -438,13 +441,6 @@ class DeCoRec(Recommender):
             weights = self._log_weights(logits).exp()
             return torch.einsum("bstn,st->bn", found, weights)
         return logits.diagonal(dim1=1, dim2=2).softmax(dim=1).sum(dim=2)
-
-
-def _pooled(catalogue: Catalogue, name: str) -> Float[Tensor, "rows width"]:
-    pooled = catalogue.modality(name).pooled
-    if pooled is None:
-        raise ValueError(f"the data set has `{name}` tokens alone; DeCoRec needs pooled vectors.")
-    return pooled
 
 
 def _normalised(counts: Tensor, norm: str) -> Tensor:
