@@ -40,6 +40,7 @@ def test_the_commands_are_these():
     assert set(COMMANDS) == {
         "orch sweep",
         "orch ablate",
+        "orch compare",
         "orch path",
         "orch resume",
         "orch diagnose",
@@ -56,6 +57,9 @@ def test_the_commands_are_these():
         "orch models",
         "orch spaces",
         "orch datasets",
+        "orch table comparison",
+        "orch table ablation",
+        "orch table statistics",
         "orch data encode",
         "orch data import",
         "orch data planted",
@@ -141,6 +145,7 @@ assert not {"torch", "ray", "mlflow", "pandas", "matplotlib", "optuna"} & set(sy
         ("orch diagnose decorec --views c", ["clusters", "cold", "convergence"]),
         ("orch diagnose decorec --views cold,re", ["cold,recall"]),
         ("orch dat", ["datasets", "data"]),
+        ("orch compare sasrec gru", ["gru4rec"]),
     ],
 )
 def test_the_shell_completes_names(line, offered):
