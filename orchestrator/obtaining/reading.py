@@ -10,9 +10,8 @@ import re
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from orchestrator.errors import DataError
 from orchestrator.obtaining.declaration import InteractionFile, ItemFile
@@ -22,7 +21,7 @@ LONGEST_LINE = 2**24
 
 
 @contextmanager
-def opened(path: Path, member: str | None) -> Iterator[BufferedIOBase]:
+def opened(path: Path, member: str | None) -> Iterator[IO[bytes]]:
     """A file's content as bytes: of a member of an archive, or unpacked, or as it lies.
 
     Raises:
