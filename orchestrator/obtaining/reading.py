@@ -10,8 +10,9 @@ import re
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, cast
 
 from orchestrator.errors import DataError
 from orchestrator.obtaining.declaration import InteractionFile, ItemFile
@@ -21,7 +22,7 @@ LONGEST_LINE = 2**24
 
 
 @contextmanager
-def opened(path: Path, member: str | None) -> Iterator[IO[bytes]]:
+def opened(path: Path, member: str | None) -> Iterator[BufferedIOBase]:
     """A file's content as bytes: of a member of an archive, or unpacked, or as it lies.
 
     Raises:
@@ -30,7 +31,7 @@ def opened(path: Path, member: str | None) -> Iterator[IO[bytes]]:
     try:
         if member is not None:
             with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-                yield stream
+                yield cast(BufferedIOBase, stream)
         elif path.suffix == ".gz":
             with gzip.open(path) as stream:
                 yield stream
