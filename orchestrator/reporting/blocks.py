@@ -81,7 +81,7 @@ def _plain(cells: Sequence[str]) -> Cells:
 
 def _lines(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     cells = _plain(cells)
-    name, *rest = wrap(cells[0], widths[0]) or [""]
+    name, *rest = wrap(cells[0], max(widths[0], 1)) or [""]
     return [_line([name, *cells[1:]], widths), *(f"  {part}" for part in rest)]
 
 
