@@ -1,5 +1,7 @@
 """What the tests of sweeps and of the command line share: a tiny world and a store, made once."""
 
+import subprocess
+
 import pytest
 
 from orchestrator import api
@@ -20,3 +22,15 @@ def made_store(tmp_path_factory):
     results = tmp_path_factory.mktemp("store")
     Tracker(tracking_uri(None, results), results)
     return results / "mlflow.db"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a file system of its own, of 24 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting needs more rights")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
