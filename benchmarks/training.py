@@ -70,6 +70,8 @@ MODELS = (
     "fearec",
     "mmmlp",
     "hm4sr",
+    "iisan",
+    "odmt",
 )
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""
