@@ -37,6 +37,25 @@ def _softmax_part(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(states @ items[1:].T, targets - 1, reduction="sum")
 
 
+def cosine_softmax(
+    states: Float[Tensor, "targets dim"],
+    items: Float[Tensor, "rows dim"],
+    targets: Int[Tensor, " targets"],
+    *,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of each target against the whole catalogue, by cosines over tau."""
+    scaled = F.normalize(states, dim=-1) / temperature
+    return full_softmax(scaled, F.normalize(items, dim=-1), targets)
+
+
+def cosines(
+    states: Float[Tensor, "batch dim"], items: Float[Tensor, "rows dim"]
+) -> Float[Tensor, "batch items"]:
+    """Cosine of each state with every item's row; row 0 is padding and has no column."""
+    return F.normalize(states, dim=-1) @ F.normalize(items[1:], dim=-1).T
+
+
 def in_batch_contrast(
     states: Float[Tensor, "targets dim"],
     items: Float[Tensor, "rows dim"],

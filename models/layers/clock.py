@@ -30,7 +30,7 @@ class ClockEmbedding(nn.Module):
     def __init__(self, dim: int, *, scale: int, in_days: bool) -> None:
         super().__init__()
         self.scale, self.in_days = scale, in_days
-        self.intervals = nn.Embedding(self._row(torch.tensor(LONGEST)).item() + 1, dim)
+        self.intervals = nn.Embedding(int(self._row(torch.tensor(LONGEST))) + 1, dim)
         self.time = nn.Linear(1, dim)
         frequencies = 10_000.0 ** (-torch.arange(dim) / dim)
         self.register_buffer("waves", frequencies, persistent=False)

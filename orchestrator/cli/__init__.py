@@ -11,15 +11,18 @@ import typer
 
 from orchestrator.cli import (
     ablate,
+    compare,
     data,
     diagnose,
     explain,
     inspect,
     manage,
     path,
+    report,
     runs,
     show,
     status,
+    table,
     tracked,
     views,
 )
@@ -36,9 +39,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (runs, ablate, path, diagnose, explain, views, status, show, manage, inspect):
+for module in (
+    runs,
+    ablate,
+    compare,
+    path,
+    diagnose,
+    explain,
+    views,
+    report,
+    status,
+    show,
+    manage,
+    inspect,
+):
     module.add_to(app)
 app.add_typer(data.app)
+app.add_typer(table.app)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from orchestrator.reporting.published import published
 from orchestrator.reporting.search.report import report_search
 from orchestrator.reporting.sensitivity import METRICS, sensitivity, sensitivity_frame, write_figure
 from orchestrator.reporting.tables import as_markdown, as_text, sweep_table
+from orchestrator.reporting.verdicts import sweep_verdicts
 from orchestrator.tracking.runs import SweepInfo
 
 
@@ -25,6 +26,8 @@ class Report:
     """The table for the parent run's description."""
     files: tuple[Path, ...]
     """PDF and PNG of the figure, and CSV of the numbers behind it."""
+    verdicts: tuple[str, ...] = ()
+    """What it found, with intervals: a sentence each."""
 
 
 def report_sweep(
@@ -55,6 +58,7 @@ def report_sweep(
         text="\n".join([as_text(table, info) + _ceiling_note(ceiling), *told]),
         markdown="\n".join([as_markdown(table, info) + _ceiling_note(ceiling), *told]),
         files=(pdf, png, pdf.with_suffix(".csv"), *files),
+        verdicts=(*sweep_verdicts(runs, info), *told),
     )
 
 

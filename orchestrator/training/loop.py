@@ -143,7 +143,9 @@ def train(
         run_id=run_id(config, dataset.data_hash),
         status="finished",
         config=config.to_json(),
-        provenance=provenance(data=dataset.data_hash, device=_device_name(place)),
+        provenance=provenance(
+            model=config.model, data=dataset.data_hash, device=_device_name(place)
+        ),
         metrics=metrics,
         epochs=tuple(progress.epochs),
         best_step=progress.best_step,

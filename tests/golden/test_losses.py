@@ -12,7 +12,7 @@ import torch
 
 import models
 from models import Catalogue, Categories, Modality, TokenFeatures
-from orchestrator.config import TrainConfig, default_trial, override
+from orchestrator.config import TrainConfig, default_trial, flatten, override
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.derived import TrainingDerived
 from orchestrator.data.interactions import sequences_of
@@ -68,8 +68,10 @@ def losses(name):
 
     There is no dropout: torch draws its masks differently on processors of different makers.
     """
-    small = {"model.dim": 16, "model.max_length": 10, "model.dropout": 0.0}
-    config = override(default_trial(name, "golden"), small, where="golden")
+    base = default_trial(name, "golden")
+    small = {"model.dim": 16, "model.max_length": 10}
+    small |= {key: 0.0 for key in flatten(base) if key.endswith("dropout")}
+    config = override(base, small, where="golden")
     with reproducible(torch.device("cpu")):
         torch.manual_seed(derive(0, "weights"))
         model = models.find(name)(config.settings, CATALOGUE).train()

@@ -8,7 +8,7 @@ import torch
 
 import models
 from models import Catalogue, Categories, History, Modality, Positions, TokenFeatures
-from orchestrator.config import default_trial, override
+from orchestrator.config import default_trial, flatten, override
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.controls import control
 from orchestrator.data.derived import TrainingDerived
@@ -70,10 +70,12 @@ def build(catalogue):
     """Model by name -> a small one without dropout, in evaluation mode."""
 
     def make(name, of=catalogue, *, variant=None, seed=0, **settings):
-        small = {"dim": 16, "max_length": MAX_LENGTH, "dropout": 0.0, **settings}
-        values = {f"model.{key}": value for key, value in small.items()}
+        small = {"dim": 16, "max_length": MAX_LENGTH, **settings}
+        base = default_trial(name, "tiny")
+        values = {key: 0.0 for key in flatten(base) if key.endswith("dropout")}
+        values |= {f"model.{key}": value for key, value in small.items()}
         values |= read_spaces(name).variants[variant] if variant else {}
-        config = override(default_trial(name, "tiny"), values, where="test")
+        config = override(base, values, where="test")
         controlled = control(of.modalities, config.data, seed=0)
         torch.manual_seed(seed)
         given = dataclasses.replace(of, modalities=controlled)
