@@ -75,6 +75,8 @@ MODELS = (
     "fearec",
     "mmmlp",
     "hm4sr",
+    "iisan",
+    "odmt",
     "unisrec",
 )
 WAYS = ("ours", "prefixes", "common")

@@ -216,6 +216,10 @@ class Derived(ABC):
         """
 
     @abstractmethod
+    def popularity(self) -> Int[Tensor, " rows"]:
+        """How often each item occurs in the training part; 0 for padding."""
+
+    @abstractmethod
     def clusters(
         self, vectors: Float[Tensor, "items width"], num_clusters: int, *, seed: int
     ) -> Int[Tensor, " items"]:

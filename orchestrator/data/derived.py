@@ -1,4 +1,4 @@
-"""What models derive from the training part of the sequences: co-occurrence, clusters.
+"""What models derive from the training part of the sequences: co-occurrence, popularity, clusters.
 
 Co-occurrence is sparse: time and memory grow with the pairs of places within the distance limit,
 never with items squared. k-means takes items x clusters x width in each round, so that clusters in
@@ -37,6 +37,11 @@ class TrainingDerived(Derived):
     def cooccurrence(self, *, max_distance: int) -> Tensor:
         """Summed inverse distances as a coalesced sparse tensor (DeCoRec eq. 1); kept."""
         return _cooccurrence(self, max_distance)
+
+    def popularity(self) -> Int[Tensor, " rows"]:
+        """Occurrences of each item."""
+        counts = np.bincount(self.sequences.items, minlength=self.num_items + 1)
+        return torch.from_numpy(counts.astype(np.int64))
 
     def clusters(
         self, vectors: Float[Tensor, "items width"], num_clusters: int, *, seed: int

@@ -109,3 +109,7 @@ def test_clusters_that_would_take_hours_are_refused_with_the_number_that_would_n
     with pytest.raises(ValueError, match=r"60 items .* 6 clusters .* `model.num_clusters` to 5"):
         of.clusters(vectors, 6, seed=0)
     assert of.clusters(vectors, 5, seed=0).max() == 4
+
+
+def test_popularity_counts_occurrences_in_training():
+    assert TrainingDerived(SEQUENCES, 6).popularity().tolist() == [0, 4, 3, 1, 1, 1, 0]
