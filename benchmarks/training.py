@@ -74,6 +74,7 @@ MODELS = (
     "bert4rec",
     "fearec",
     "unisrec",
+    "tedrec",
 )
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""
