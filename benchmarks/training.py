@@ -75,6 +75,7 @@ MODELS = (
     "fearec",
     "unisrec",
     "tedrec",
+    "vqrec",
 )
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""

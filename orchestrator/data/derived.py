@@ -1,13 +1,16 @@
-"""What models derive from the training part of the sequences: co-occurrence, clusters.
+"""What models derive from the training part of the sequences: co-occurrence, clusters, codes.
 
 Co-occurrence is sparse: time and memory grow with the pairs of places within the distance limit,
 never with items squared. k-means takes items x clusters x width in each round, so that clusters in
 a fixed share of the items do grow with items squared; beyond ``MAX_PRODUCTS`` it is refused.
-``benchmarks/scaling.py`` measures both.
+``benchmarks/scaling.py`` measures both. Product-quantised codes take long and are the same for all
+runs: they are kept beside the data sets, in files named by the hash of all that they follow from.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +20,7 @@ from torch import Tensor
 
 from models import Derived
 from orchestrator.data.interactions import Sequences
+from orchestrator.data.quantise import Codebooks, quantised
 
 MAX_PAIRS = 2**24
 """Pairs of places held at once while co-occurrence is summed (some 400 MB)."""
@@ -33,21 +37,55 @@ class TrainingDerived(Derived):
     sequences: Sequences
     """Training parts alone."""
     num_items: int
+    kept: Path | None = None
+    """Folder for what takes long to derive; None keeps nothing on disk."""
+
+    def popularity(self) -> Int[Tensor, " rows"]:
+        """Occurrences of each item, 0 for padding."""
+        return torch.from_numpy(np.bincount(self.sequences.items, minlength=self.num_items + 1))
+
+    def product_codes(
+        self,
+        vectors: Float[Tensor, "items width"],
+        *,
+        num_codebooks: int,
+        num_centroids: int,
+        rotate: bool,
+    ) -> Int[Tensor, "items codebooks"]:
+        """By faiss, on one thread; equal inputs give equal codes.
+
+        Raises:
+            ValueError: there are fewer items in training than centroids.
+        """
+        occurs = (self.popularity()[1:] > 0).numpy()
+        if num_centroids > occurs.sum():
+            raise ValueError(
+                f"`num_centroids` cannot be {num_centroids}: "
+                f"only {occurs.sum()} items occur in training."
+            )
+        shape = Codebooks(num_codebooks, num_centroids, rotate)
+        codes = quantised(vectors.detach().float().cpu().numpy(), occurs, shape, kept=self.kept)
+        return torch.from_numpy(codes.astype(np.int64))
 
     def cooccurrence(self, *, max_distance: int) -> Tensor:
         """Summed inverse distances as a coalesced sparse tensor (DeCoRec eq. 1); kept."""
         return _cooccurrence(self, max_distance)
 
     def clusters(
-        self, vectors: Float[Tensor, "items width"], num_clusters: int, *, seed: int
-    ) -> Int[Tensor, " items"]:
-        """k-means by scikit-learn: k-means++ starts, Lloyd's rounds, on one thread.
+        self,
+        vectors: Float[Tensor, "vectors width"],
+        num_clusters: int,
+        *,
+        seed: int,
+        rounds: int | None = None,
+    ) -> Int[Tensor, " vectors"]:
+        """k-means by scikit-learn: Lloyd's rounds, from k-means++ starts unless told how many.
 
         Raises:
             ValueError: it would take more than ``MAX_PRODUCTS`` products a round.
         """
         _require_feasible(vectors, num_clusters)
-        return _kmeans(vectors, num_clusters, seed)
+        return _kmeans(vectors, num_clusters, seed, rounds)
 
 
 @cache
@@ -105,14 +143,23 @@ def _require_feasible(vectors: Float[Tensor, "items width"], num_clusters: int) 
 
 
 def _kmeans(
-    vectors: Float[Tensor, "items width"], num_clusters: int, seed: int
-) -> Int[Tensor, " items"]:
+    vectors: Float[Tensor, "vectors width"], num_clusters: int, seed: int, rounds: int | None
+) -> Int[Tensor, " vectors"]:
     from sklearn.cluster import KMeans  # takes seconds to import
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     means = KMeans(
-        num_clusters, n_init=1, max_iter=MAX_ITERATIONS, random_state=seed % 2**32, copy_x=True
+        num_clusters,
+        init="k-means++" if rounds is None else "random",
+        n_init=1,
+        max_iter=rounds or MAX_ITERATIONS,
+        random_state=seed % 2**32,
+        copy_x=True,
     )
-    with threadpool_limits(limits=1):  # sums in another order are other clusters
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # One thread, since sums in another order are other clusters. Of fewer distinct vectors
+        # than clusters it warns; they are clusters of one each.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         found = means.fit_predict(vectors.detach().float().cpu().numpy())
     return torch.from_numpy(found.astype(np.int64))
