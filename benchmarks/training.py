@@ -76,6 +76,7 @@ MODELS = (
     "unisrec",
     "tedrec",
     "vqrec",
+    "missrec",
 )
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""

@@ -184,11 +184,15 @@ class Derived(ABC):
     """
 
     @abstractmethod
-    def cooccurrence(self, *, max_distance: int) -> Tensor:
+    def cooccurrence(
+        self, *, max_distance: int, inverse: bool = True, held_out: bool = False
+    ) -> Tensor:
         """How close items stand in users' sequences: sparse, ``rows x rows``, symmetric.
 
-        Entry ``(i, j)`` sums ``1 / distance`` over all users and all pairs of places at which the
-        two items stand at most ``max_distance`` apart; an item does not occur with itself.
+        Entry ``(i, j)`` sums ``1 / distance`` (1, unless ``inverse``) over all users and all pairs
+        of places at which the two items stand at most ``max_distance`` apart; an item does not
+        occur with itself. With ``held_out`` the validation and test items are counted too: that is
+        a leak, for nothing but to measure what it brings.
         """
 
     @abstractmethod

@@ -39,6 +39,8 @@ class TrainingDerived(Derived):
     num_items: int
     kept: Path | None = None
     """Folder for what takes long to derive; None keeps nothing on disk."""
+    everything: Sequences | None = None
+    """Held-out items too, for what measures a leak."""
 
     def popularity(self) -> Int[Tensor, " rows"]:
         """Occurrences of each item, 0 for padding."""
@@ -67,9 +69,17 @@ class TrainingDerived(Derived):
         codes = quantised(vectors.detach().float().cpu().numpy(), occurs, shape, kept=self.kept)
         return torch.from_numpy(codes.astype(np.int64))
 
-    def cooccurrence(self, *, max_distance: int) -> Tensor:
-        """Summed inverse distances as a coalesced sparse tensor (DeCoRec eq. 1); kept."""
-        return _cooccurrence(self, max_distance)
+    def cooccurrence(
+        self, *, max_distance: int, inverse: bool = True, held_out: bool = False
+    ) -> Tensor:
+        """Summed inverse distances (DeCoRec eq. 1) or counts, as a coalesced sparse tensor; kept.
+
+        Raises:
+            ValueError: held-out items are asked for, and are not here.
+        """
+        if held_out and self.everything is None:
+            raise ValueError("the catalogue has no held-out items to count.")
+        return _cooccurrence(self, max_distance, inverse, held_out)
 
     def clusters(
         self,
@@ -89,8 +99,10 @@ class TrainingDerived(Derived):
 
 
 @cache
-def _cooccurrence(of: TrainingDerived, max_distance: int) -> Tensor:
-    half = inverse_distances(of.sequences, of.num_items + 1, max_distance=max_distance)
+def _cooccurrence(of: TrainingDerived, max_distance: int, inverse: bool, held_out: bool) -> Tensor:
+    sequences = of.everything if held_out else of.sequences
+    assert sequences is not None, "or it was refused"
+    half = summed_pairs(sequences, of.num_items + 1, max_distance=max_distance, inverse=inverse)
     whole = half + half.T
     del half  # its memory is wanted
     whole.sort_indices()
@@ -106,13 +118,16 @@ def _cooccurrence(of: TrainingDerived, max_distance: int) -> Tensor:
     )
 
 
-def inverse_distances(sequences: Sequences, rows: int, *, max_distance: int) -> csr_array:
+def summed_pairs(
+    sequences: Sequences, rows: int, *, max_distance: int, inverse: bool = True
+) -> csr_array:
     """``sum 1 / distance`` over ordered pairs of different items, the older one as the row.
 
     Args:
         sequences: whose pairs are counted.
         rows: items and padding.
         max_distance: places further apart are no pair.
+        inverse: whether a pair counts by its distance, or as one.
     """
     items, users = sequences.items, sequences.users
     total = csr_array((rows, rows), dtype=np.float64)
@@ -121,7 +136,7 @@ def inverse_distances(sequences: Sequences, rows: int, *, max_distance: int) -> 
     for distance in range(1, min(max_distance, longest - 1) + 1):
         pairs = (users[distance:] == users[:-distance]) & (items[distance:] != items[:-distance])
         first, second = items[:-distance][pairs], items[distance:][pairs]
-        held.append((first, second, np.full(len(first), 1 / distance)))
+        held.append((first, second, np.full(len(first), 1 / distance if inverse else 1.0)))
         if sum(len(first) for first, _, _ in held) > MAX_PAIRS:
             total, held = total + _summed(held, rows), []
     return total + _summed(held, rows) if held else total

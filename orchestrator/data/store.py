@@ -146,7 +146,9 @@ class Dataset:
     @cached_property
     def derived(self) -> TrainingDerived:
         """What models may derive from the training parts."""
-        return TrainingDerived(self.split.train, self.num_items, self.folder.parent / DERIVED)
+        return TrainingDerived(
+            self.split.train, self.num_items, self.folder.parent / DERIVED, self.sequences
+        )
 
     def catalogue(self, controls: DataConfig | None = None, *, seed: int = 0) -> Catalogue:
         """All items with their features, memory-mapped.
