@@ -31,7 +31,7 @@ def test_a_sweep_is_opened_and_its_runs_and_figure_are_seen(pages):
     pages.get_by_role("row").filter(has=sweep).get_by_role("button").first.click()
     run.wait_for()
     sweep.click()
-    pages.get_by_text("Best by mean validation NDCG@10").wait_for()
+    pages.get_by_role("listitem").filter(has_text="Best by mean validation NDCG@10").wait_for()
     pages.get_by_text("Artifacts", exact=True).click()
     pages.get_by_text("sasrec-heads.png").first.click()
     figure = pages.locator(
