@@ -24,6 +24,12 @@ from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
+from orchestrator.api.reproducing import (
+    Reproduction,
+    plan_reproduction,
+    reproduce,
+    reproductions,
+)
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
@@ -51,6 +57,7 @@ __all__ = [
     "ModelDescription",
     "PathResult",
     "Removal",
+    "Reproduction",
     "RunView",
     "Status",
     "SweepResult",
@@ -69,8 +76,11 @@ __all__ = [
     "path",
     "plan",
     "plan_removal",
+    "plan_reproduction",
     "plot",
     "remove",
+    "reproduce",
+    "reproductions",
     "restore",
     "resume",
     "show",

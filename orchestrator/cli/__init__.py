@@ -17,6 +17,7 @@ from orchestrator.cli import (
     inspect,
     manage,
     path,
+    reproduce,
     runs,
     show,
     status,
@@ -36,7 +37,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (runs, ablate, path, diagnose, explain, views, status, show, manage, inspect):
+commands = (
+    *(runs, ablate, path, diagnose, reproduce, explain),
+    *(views, status, show, manage, inspect),
+)
+for module in commands:
     module.add_to(app)
 app.add_typer(data.app)
 
