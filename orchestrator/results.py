@@ -83,6 +83,9 @@ class Record:
     """Modality -> form of its features (tokens, pooled)."""
     reused: Mapping[str, str] = field(default_factory=dict)
     """Stage -> the finished run that it was taken from, being the same computation."""
+    peak_memory: int | None = None
+    """Bytes at most while it ran: of its process on a CPU, libraries among them, and of its tensors
+    on a GPU; None where it was not measured."""
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`record_from_json` rebuilds this."""

@@ -13,6 +13,7 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 """
 
 from orchestrator.api.choosing import BestPoint, best, export_best
+from orchestrator.api.comparing import compare
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.doctor import Finding, doctor
 from orchestrator.api.drawing import plot
@@ -33,6 +34,7 @@ from orchestrator.api.reproducing import (
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
+    ComparisonResult,
     DiagnosisResult,
     ExplanationResult,
     ModelDescription,
@@ -42,6 +44,7 @@ from orchestrator.api.results import (
 from orchestrator.api.resuming import resume
 from orchestrator.api.showing import RunView, show
 from orchestrator.api.studies import ablate, sweep
+from orchestrator.api.tabling import table_ablation, table_comparison, table_statistics
 from orchestrator.api.training import train
 from orchestrator.api.watching import Status, SweepStatus, status, status_of
 from orchestrator.encoding import Encoded
@@ -50,6 +53,7 @@ __all__ = [
     "RESULTS",
     "AblationResult",
     "BestPoint",
+    "ComparisonResult",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
@@ -64,6 +68,7 @@ __all__ = [
     "SweepStatus",
     "ablate",
     "best",
+    "compare",
     "datasets",
     "diagnose",
     "doctor",
@@ -88,6 +93,9 @@ __all__ = [
     "status",
     "status_of",
     "sweep",
+    "table_ablation",
+    "table_comparison",
+    "table_statistics",
     "train",
     "ui",
 ]

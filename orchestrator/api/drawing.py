@@ -1,4 +1,4 @@
-"""Figures and tables of sweeps and ablations, now or from the store later."""
+"""Figures and tables of sweeps, ablations and comparisons, now or from the store later."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -48,15 +48,15 @@ def plot(
     tracking_uri: str | None = None,
     on_problem: Callable[[str], None] | None = None,
 ) -> tuple[Path, ...]:
-    """Draw the figures of a sweep, an ablation, a path or a diagnosis from its runs in MLflow.
+    """Draw the figures of a sweep, or of anything like it, from its runs in MLflow.
 
     Args:
         sweep: its name.
         out: folder to write into.
-        results: the results folder, where an ablation's ranks of users are, and what a diagnosis
-            is drawn from.
-        data_dir: folder of data sets; a diagnosis and the known ceiling of a synthetic one need
-            the data.
+        results: the results folder, where the ranks of users of an ablation and of a comparison
+            are, and what a diagnosis is drawn from.
+        data_dir: folder of data sets; a diagnosis, the known ceiling of a synthetic one, and a
+            comparison's figures by popularity need the data.
         tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
         on_problem: told of what the figures must do without.
 
@@ -77,6 +77,15 @@ def plot(
     if info.kind == "ablation":
         problem = on_problem or _LOG.warning
         return draw_ablation(runs, info=info, results=results, folder=out, on_problem=problem).files
+    if info.kind == "comparison":
+        return draw_comparison(
+            runs,
+            info=info,
+            dataset=_dataset_of(info, data_dir),
+            results=results,
+            folder=out,
+            on_problem=on_problem or _LOG.warning,
+        ).files
     if info.kind == "path":
         problem = on_problem or _LOG.warning
         drawn = draw_path(runs, info=info, tracker=tracker, folder=out, on_problem=problem)
@@ -152,18 +161,48 @@ def draw_ablation(
     """An ablation's tables and figures; tests over users need the ranks in the results folder."""
     from orchestrator.reporting.ablation import report_ablation
 
-    ranks, num_missing = _ranks(runs, results)
-    if num_missing:
-        on_problem(
-            f"the ranks of {num_missing} runs are not in {results / 'runs'} any more: "
-            "these are left out of the tests over users."
-        )
+    ranks = ranks_of(runs, results, on_problem)
     bound = BOUND if info.bound is None else info.bound
     return report_ablation(runs, info, ranks=ranks, folder=folder, bound=bound)
 
 
-def _ranks(runs: pd.DataFrame, results: Path) -> tuple[Mapping[str, np.ndarray], int]:
-    """Test ranks of users by run id, and how many finished runs have none."""
+def draw_comparison(
+    runs: pd.DataFrame,
+    *,
+    info: SweepInfo,
+    dataset: Dataset | None,
+    results: Path,
+    folder: Path,
+    on_problem: Callable[[str], None],
+) -> "Report":
+    """A comparison's tables and figure.
+
+    Tests over users and figures by items' popularity need the ranks in the results folder, the
+    latter the data set too.
+    """
+    from orchestrator.diagnosis.popularity import popularity_groups
+    from orchestrator.reporting.compare.report import report_comparison
+
+    ranks = ranks_of(runs, results, on_problem)
+    if dataset is None:
+        on_problem(
+            f"{info.dataset} is not here as it was: nothing is told by the popularity of items. "
+            "Name its folder with --data-dir."
+        )
+    groups = {} if dataset is None else popularity_groups(dataset.split)
+    return report_comparison(runs, info, ranks=ranks, groups=groups, folder=folder)
+
+
+def ranks_of(
+    runs: pd.DataFrame, results: Path, on_problem: Callable[[str], None]
+) -> Mapping[str, np.ndarray]:
+    """Test ranks of users by run id, of the finished runs whose ranks are still there.
+
+    Args:
+        runs: with columns ``status`` and ``phase``; a search's runs are left out.
+        results: the results folder.
+        on_problem: told how many have none.
+    """
     from orchestrator.evaluation.rank_file import read_ranks
     from orchestrator.sweep.objective import RANKS, run_folder
 
@@ -174,4 +213,9 @@ def _ranks(runs: pd.DataFrame, results: Path) -> tuple[Mapping[str, np.ndarray],
             found[run_id] = read_ranks(run_folder(results, run_id) / RANKS).test
         except StoreError:
             missing += 1
-    return found, missing
+    if missing:
+        on_problem(
+            f"the ranks of {missing} runs are not in {results / 'runs'} any more: "
+            "these are left out of the tests over users."
+        )
+    return found

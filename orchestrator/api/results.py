@@ -54,6 +54,11 @@ class AblationResult(SweepResult):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComparisonResult(SweepResult):
+    """What a comparison left behind; its table has a row per model."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DiagnosisResult(SweepResult):
     """What a diagnosis left behind; its table has a row per view and number told."""
 

@@ -14,8 +14,9 @@ from orchestrator.api.way import How, Way
 from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.errors import ConfigError
-from orchestrator.sweep.ablation import Ablation, run_ablation
+from orchestrator.sweep.ablation import Ablation
 from orchestrator.sweep.factors import Choice, plain
+from orchestrator.sweep.phases import run_phases
 from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.prepare_search import check_executor, read_objectives
@@ -194,7 +195,7 @@ def ablate(
         prove(ablation.search.space, ablation.base, opened, on_check=on_check)
     info = replace(ablation_info(ablation, opened, bound=bound), looks=way.looks)
     draw = partial(draw_ablation, info=info, results=way.results, on_problem=way.problem)
-    work = partial(run_ablation, ablation)
+    work = partial(run_phases, ablation)
     return Job(study=ablation, info=info, way=way, dataset=opened, work=work, draw=draw)
 
 

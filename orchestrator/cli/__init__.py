@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.cli import (
     ablate,
+    compare,
     data,
     diagnose,
     explain,
@@ -21,6 +22,7 @@ from orchestrator.cli import (
     runs,
     show,
     status,
+    table,
     tracked,
     views,
 )
@@ -37,13 +39,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-commands = (
-    *(runs, ablate, path, diagnose, reproduce, explain),
-    *(views, status, show, manage, inspect),
-)
-for module in commands:
+for module in (
+    runs,
+    ablate,
+    compare,
+    path,
+    diagnose,
+    reproduce,
+    explain,
+    views,
+    status,
+    show,
+    manage,
+    inspect,
+):
     module.add_to(app)
 app.add_typer(data.app)
+app.add_typer(table.app)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The bar plot of an ablation: every variant's mean, its interval, and the seeds as dots."""
+"""Bar plots of variants or models: every one's mean, its interval, and the seeds as dots."""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from orchestrator.reporting.legend import describe
-from orchestrator.reporting.published import ablation_source
 from orchestrator.reporting.rows import PAPER, Rows, reach, row_panels, rows_of
 from orchestrator.reporting.style import LOOKS, style
-from orchestrator.tracking.runs import SweepInfo
 
 _BAR: dict[str, dict[str, Any]] = {
     "fixed": {"facecolor": "#9CC9E3", "edgecolor": "#9CC9E3"},
@@ -25,14 +23,14 @@ _ROOM = 0.5
 """Intervals are followed so far beyond everything else, in its range."""
 
 
-def bars(frame: pd.DataFrame, info: SweepInfo, *, title: str, notes: Sequence[str]) -> Figure:
+def bars(frame: pd.DataFrame, *, title: str, notes: Sequence[str], source: str = "") -> Figure:
     """A panel per metric, every axis from 0; a dotted line at the base's mean. Pairs are left out.
 
     Args:
         frame: what :func:`~orchestrator.reporting.comparison.ablation_frame` gave.
-        info: the ablation.
         title: what the figure is about.
         notes: sentences to set under it.
+        source: where published numbers are from.
     """
     shown = frame[~frame["role"].isin(["pair", "interaction"])]
     rows = rows_of(shown)
@@ -40,7 +38,7 @@ def bars(frame: pd.DataFrame, info: SweepInfo, *, title: str, notes: Sequence[st
         figure, panels = row_panels(rows, frame["metric"].drop_duplicates().tolist())
         for metric, axes in panels:
             _draw(axes, shown[shown["metric"] == metric], rows)
-        describe(figure, title=title, handles=_handles(shown, info), notes=notes)
+        describe(figure, title=title, handles=_handles(shown, source), notes=notes)
     return figure
 
 
@@ -72,7 +70,7 @@ def _bar(axes: Axes, row: Any, at: float, *, height: float, right: float) -> Non
         axes.plot([0.988 * right], [at], ">", color="0.15", markersize=3.5, zorder=4)
 
 
-def _handles(shown: pd.DataFrame, info: SweepInfo) -> list[Artist]:
+def _handles(shown: pd.DataFrame, source: str) -> list[Artist]:
     phases = [phase for phase in _BAR if (shown["phase"] == phase).any()]
     names = {"fixed": "mean, fixed settings" if len(phases) > 1 else "mean"}
     handles: list[Artist] = [
@@ -81,12 +79,15 @@ def _handles(shown: pd.DataFrame, info: SweepInfo) -> list[Artist]:
     handles += [
         Line2D([], [], color=LOOKS[0].color, marker="o", ms=2.4, linestyle="none", label="a seed"),
         Line2D([], [], color="0.15", lw=0.9, label="95 % over seeds"),
-        Line2D([], [], color=LOOKS[0].color, lw=0.8, linestyle=":", label="the base's mean"),
     ]
+    if (shown["role"] == "base").any():
+        handles.append(
+            Line2D([], [], color=LOOKS[0].color, lw=0.8, linestyle=":", label="the base's mean")
+        )
     if (shown["seeds"] == 0).any():
         handles.append(
             Line2D([], [], color="0.3", marker="x", ms=4, linestyle="none", label="no run finished")
         )
     if shown["published"].notna().any():
-        handles.append(Line2D([], [], label=ablation_source(info.model), **PAPER))
+        handles.append(Line2D([], [], label=source, **PAPER))
     return handles

@@ -4,6 +4,7 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from orchestrator.errors import OrchError, StoreError
 from orchestrator.results import Failure, Record, provenance, read_record, run_id, write_json
 from orchestrator.sweep.failures import kind_of
 from orchestrator.sweep.limits import time_limit
+from orchestrator.sweep.memory import watch_memory
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.loop import Finished, OnEpoch, train
 
@@ -78,6 +80,7 @@ def train_recorded(
         record = finished_record(results, run)
         if record is None:
             with time_limit(folder / TIMEOUT, limit):
+                most = watch_memory(device)
                 record = train(
                     config,
                     dataset,
@@ -88,6 +91,7 @@ def train_recorded(
                     trace_to=folder / TRACE,
                     find_finished=partial(_finished, results, dataset.data_hash),
                 )
+            record = replace(record, peak_memory=most())
             write_json(folder / "record.json", record.to_json())
         _keep_best(folder, record)
         return record

@@ -246,7 +246,12 @@ def claim(study: Planned, folder: Path) -> None:
 
 _SOMETIMES = ("objectives", "sampler")
 """Parts of a plan that are there only where they are not as they always were."""
-_KINDS = {"ablation": "an ablation", "diagnosis": "a diagnosis", "path": "a path"}
+_KINDS = {
+    "ablation": "an ablation",
+    "diagnosis": "a diagnosis",
+    "path": "a path",
+    "comparison": "a comparison",
+}
 
 
 def _plain(plan: JSON) -> JSON:

@@ -46,6 +46,11 @@ def finals(record: Record) -> dict[str, float]:
     figures |= {"num_parameters": float(record.num_parameters), "seconds": record.seconds}
     if record.best_step is not None:
         figures["best_step"] = float(record.best_step)
+    if record.epochs:
+        figures["num_epochs"] = float(len(record.epochs))
+        figures["seconds_per_epoch"] = fmean(epoch.seconds for epoch in record.epochs)
+    if record.peak_memory is not None:
+        figures["peak_memory"] = float(record.peak_memory)
     return figures
 
 
@@ -94,6 +99,7 @@ def variant_tags(info: SweepInfo, variant: VariantInfo) -> dict[str, str]:
     """Tags of a variant's run that goes on."""
     return {
         **_shared_tags(info),
+        **({"orch.model": variant.model} if variant.model else {}),
         **_changed_tags(variant.changed),
         "orch.variant": variant.name,
         "orch.members": ", ".join(variant.members),

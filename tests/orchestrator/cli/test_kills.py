@@ -74,7 +74,7 @@ def finished(results):
 
 def comparable(record):
     """What is told of a run, but for the seconds that no two runs share."""
-    plain = {**record.to_json(), "seconds": 0.0}
+    plain = {**record.to_json(), "seconds": 0.0, "peak_memory": None}
     return {**plain, "epochs": [{**epoch, "seconds": 0.0} for epoch in plain["epochs"]]}
 
 
