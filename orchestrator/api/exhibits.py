@@ -9,13 +9,15 @@ from typing import Any
 import pandas as pd
 
 from orchestrator.api.command import Command
+from orchestrator.api.comparing import compare
 from orchestrator.api.diagnosing import BASELINE, diagnose
 from orchestrator.api.jobs import Job, plan
 from orchestrator.api.results import RESULTS, SweepResult
 from orchestrator.api.studies import ablate, sweep
 from orchestrator.api.tracked import tracked
 from orchestrator.api.way import How, Way
-from orchestrator.data import open_dataset
+from orchestrator.data import Dataset, open_dataset
+from orchestrator.errors import ConfigError
 from orchestrator.reproduction.declared import Exhibit
 from orchestrator.reproduction.standing import missing_models
 from orchestrator.reproduction.verdict import Measured
@@ -24,6 +26,7 @@ from orchestrator.sweep.prepare_diagnosis import Wish, prepare_diagnosis
 from orchestrator.sweep.settings_file import base_settings
 from orchestrator.sweep.space import read_spaces
 from orchestrator.tracking.reading import StoreReader
+from orchestrator.training.loop import build_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Asked:
     num_seeds: int
     config: Path | None
     overrides: Mapping[str, Any]
+    tune: int | None = None
+    """Of a comparison: points of a search that each model gets of its own."""
     how: How
 
     def arguments(self, dataset: str) -> dict[str, Any]:
@@ -82,9 +87,17 @@ def ready(exhibit: Exhibit, dataset: str, asked: Asked) -> Ready:
     Raises:
         OrchError: whatever these refuse.
     """
-    if exhibit.kind == "diagnosis":
-        return _diagnoses(exhibit, dataset, asked)
-    return {"ablation": _ablation, "sweep": _sweep}[exhibit.kind](exhibit, dataset, asked)
+    if asked.tune is not None and exhibit.kind != "comparison":
+        raise ConfigError(
+            f"--tune: {exhibit.name} compares no models, which alone are tuned. Leave it out."
+        )
+    makers = {
+        "ablation": _ablation,
+        "comparison": _comparison,
+        "diagnosis": _diagnoses,
+        "sweep": _sweep,
+    }
+    return makers[exhibit.kind](exhibit, dataset, asked)
 
 
 def _ablation(exhibit: Exhibit, dataset: str, asked: Asked) -> Ready:
@@ -99,6 +112,46 @@ def _sweep(exhibit: Exhibit, dataset: str, asked: Asked) -> Ready:
 
     given = {"model": exhibit.model, "space": exhibit.space, **asked.arguments(dataset)}
     return _study(sweep, given, lambda runs, info: of_values(runs, info, exhibit.metrics))
+
+
+def _comparison(exhibit: Exhibit, dataset: str, asked: Asked) -> Ready:
+    """Of the exhibit's models those that the zoo has and the data set can serve."""
+    from orchestrator.reproduction.measured import of_variants
+
+    absent = _not_in_zoo(exhibit)
+    opened = open_dataset(dataset, asked.how.get("data_dir"), verify=True)
+    for model in [*exhibit.models, exhibit.model]:
+        if model not in absent:
+            absent |= _refusal(exhibit, model, opened)
+    models = tuple(model for model in [*exhibit.models, exhibit.model] if model not in absent)
+    given = {
+        **asked.arguments(dataset),
+        "models": models,
+        "ours": exhibit.model,
+        "tune": asked.tune,
+        "configs": () if asked.config is None else (asked.config,),
+    }
+    given.pop("config")
+    return _study(compare, given, lambda runs, _: of_variants(runs, exhibit.metrics), absent)
+
+
+def _not_in_zoo(exhibit: Exhibit) -> dict[str, str]:
+    return dict.fromkeys(missing_models(exhibit), "not in the zoo")
+
+
+def _refusal(exhibit: Exhibit, model: str, dataset: Dataset) -> dict[str, str]:
+    """Why a model cannot be built on a data set; the exhibit's own must be.
+
+    Raises:
+        ConfigError: that one cannot.
+    """
+    try:
+        build_model(base_settings(model, dataset.name, None), dataset)
+    except ConfigError as error:
+        if model == exhibit.model:
+            raise
+        return {model: str(error).rstrip(".")}
+    return {}
 
 
 def _study(
@@ -121,7 +174,7 @@ def _study(
 
 def _diagnoses(exhibit: Exhibit, dataset: str, asked: Asked) -> Ready:
     """A diagnosis of each model that the exhibit compares and the zoo has."""
-    absent = {model: f"`{model}` is not in the zoo" for model in missing_models(exhibit)}
+    absent = _not_in_zoo(exhibit)
     models = [model for model in exhibit.every_model if model not in absent]
     for model in models:
         _prepared(exhibit, model, dataset, asked)

@@ -55,6 +55,7 @@ def reproduce(
     *,
     datasets: Sequence[str] = (),
     num_seeds: int = 5,
+    tune: int | None = None,
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     **how: Unpack[How],
@@ -70,6 +71,8 @@ def reproduce(
         datasets: names of data sets; by default those of the paper that are here. One that is not
             the paper's stands in for them, and everything says so.
         num_seeds: seeds 0, 1, ... that everything is run with.
+        tune: of a comparison of models: points of a search that each gets of its own; None runs
+            each at its own settings on the data set.
         config: a TOML file of settings of the exhibit's model to begin from.
         overrides: dotted key -> value.
         how: see :class:`orchestrator.api.way.How`.
@@ -78,7 +81,7 @@ def reproduce(
         OrchError: anything a user can mend, before the first run starts.
     """
     exhibit = find_exhibit(name)
-    asked = _asked(num_seeds, config, overrides, how)
+    asked = _asked(num_seeds, tune, config, overrides, how)
     chosen, left_out = _chosen(exhibit, datasets, how.get("data_dir"))
     if exhibit.kind == "statistics":
         counted = [_counts(exhibit, one, asked) for one in chosen]
@@ -101,6 +104,7 @@ def plan_reproduction(
     *,
     datasets: Sequence[str] = (),
     num_seeds: int = 5,
+    tune: int | None = None,
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     **how: Unpack[How],
@@ -111,7 +115,7 @@ def plan_reproduction(
         OrchError: what :func:`reproduce` would refuse.
     """
     exhibit = find_exhibit(name)
-    asked = _asked(num_seeds, config, overrides, how)
+    asked = _asked(num_seeds, tune, config, overrides, how)
     chosen, left_out = _chosen(exhibit, datasets, how.get("data_dir"))
     if exhibit.kind == "statistics":
         return f"{exhibit.name}: {', '.join(chosen)} are counted; nothing is trained."
@@ -126,10 +130,15 @@ def left_out_text(left_out: Mapping[str, str]) -> list[str]:
 
 
 def _asked(
-    num_seeds: int, config: Path | None, overrides: Mapping[str, Any] | None, how: How
+    num_seeds: int,
+    tune: int | None,
+    config: Path | None,
+    overrides: Mapping[str, Any] | None,
+    how: How,
 ) -> Asked:
     return Asked(
         num_seeds=at_least_one("--seeds", num_seeds),
+        tune=tune,
         config=config,
         overrides=overrides or {},
         how=how,

@@ -44,6 +44,13 @@ def reproduce(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds that everything is run with.")] = 5,
+    tune: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Of a comparison of models: points of a search that each gets of its own.",
+        ),
+    ] = None,
     plan: options.Plan = False,
     workers: options.Workers = 2,
     threads: options.Threads = 1,

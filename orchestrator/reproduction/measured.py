@@ -62,6 +62,7 @@ def of_view(view: str, frames: Mapping[str, pd.DataFrame], model: str) -> Measur
 
 def _over_seeds(rows: Iterator[Row]) -> Measured:
     frame = pd.DataFrame(rows, columns=["subject", "metric", "seed", "value"]).dropna()
+    frame = frame.astype({"seed": int, "value": float})
     found = {}
     for (subject, metric), own in frame.groupby(["subject", "metric"], sort=False):
         values = own.sort_values("seed")

@@ -47,15 +47,16 @@ def summary(part: Part) -> str:
 def part_text(part: Part) -> str:
     """Claims with verdicts, the numbers, and what to know of them."""
     blocks = [block_text(block) for block in _blocks(part)]
-    return "\n\n".join([head(part), *blocks, filled([f"{_verdicts(part)}", *notes(part)])])
+    told = f"{head(part)}: {summary(part)}"
+    return "\n\n".join([told, *blocks, filled(notes(part))])
 
 
 def part_markdown(part: Part) -> str:
     """The same for a page."""
     blocks = [block_markdown(block) for block in _blocks(part)]
-    title = f"# {part.exhibit.title}"
+    title, told = f"# {part.exhibit.title}", f"**{head(part)}: {summary(part)}**"
     lines = "\n".join(f"- {note}" for note in notes(part))
-    return "\n\n".join([title, f"**{head(part)}**", f"**{_verdicts(part)}**", *blocks, lines])
+    return "\n\n".join([title, told, *blocks, lines])
 
 
 def write_part(part: Part, folder: Path) -> tuple[Path, ...]:
@@ -96,10 +97,16 @@ def _about_data(part: Part) -> list[str]:
     exhibit = part.exhibit
     own = ", ".join(exhibit.datasets)
     if part.stands_in:
-        return [
+        found = [
             f"{part.dataset} stands in for the paper's data ({own}): its numbers are not to be set "
             "beside the paper's, and a verdict says only whether the same shows there."
         ]
+        if any(statement.relation is None for statement in exhibit.claims):
+            found.append(
+                "Claimed is what the paper's numbers agree in on all of its data sets; where they "
+                "disagree, nothing is claimed."
+            )
+        return found
     if not exhibit.is_named:
         return [
             f"The paper does not say which data set it shows; {part.dataset} is one of its own."
@@ -124,13 +131,9 @@ def _how_judged(part: Part) -> list[str]:
             f"{num} claims are tested, each at 5 %: where nothing differs, one in 20 is resolved "
             "by chance."
         )
-    if all(math.isnan(own.claim.printed) for own in part.judged):
+    if all(statement.relation for statement in part.exhibit.claims):
         found.append("The paper prints no numbers of this: the claims are what its text says.")
     return found
-
-
-def _verdicts(part: Part) -> str:
-    return f"{summary(part)[:1].upper()}{summary(part)[1:]}."
 
 
 def _blocks(part: Part) -> list[Block]:
