@@ -222,8 +222,17 @@ def _part(exhibit: Exhibit, dataset: str, found: Found, asked: Asked) -> "Part":
         studies=tuple(result.name for result in found.results),
         judged=tuple(judge(claim, found.measured, absent=found.absent) for claim in every),
         measured=found.measured,
-        notes=(*notes, *_failures(found.results)),
+        notes=(*notes, *_tuning(exhibit, asked), *_failures(found.results)),
     )
+
+
+def _tuning(exhibit: Exhibit, asked: Asked) -> list[str]:
+    """How the settings of compared models were found."""
+    if exhibit.kind != "comparison":
+        return []
+    if asked.tune is None:
+        return ["Each model at its own settings here; --tune N gives each a search of N points."]
+    return [f"Each model's settings are the best of a search of {asked.tune} points by validation."]
 
 
 def _failures(results: Sequence[SweepResult]) -> list[str]:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from orchestrator.reproduction.claims import Printed, printed
 from orchestrator.reproduction.declared import Exhibit
-from orchestrator.reproduction.statistics import Count
-from orchestrator.reproduction.verdict import Judged, Measured
+from orchestrator.reproduction.statistics import DIFFERENT, EQUAL, Count
+from orchestrator.reproduction.verdict import VERDICTS, Judged, Measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,8 @@ class Part:
     def verdicts(self) -> dict[str, int]:
         """Verdict -> how many claims, or counts, have it."""
         every = [own.verdict for own in self.judged] + [count.verdict for count in self.counts]
-        return {verdict: every.count(verdict) for verdict in dict.fromkeys(filter(None, every))}
+        order = dict.fromkeys((*VERDICTS, EQUAL, DIFFERENT))
+        return {verdict: every.count(verdict) for verdict in order if verdict in every}
 
     @property
     def printed(self) -> Printed:

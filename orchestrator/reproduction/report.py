@@ -10,7 +10,7 @@ from orchestrator.reporting.points import metric_text
 from orchestrator.reporting.style import write_whole
 from orchestrator.reproduction.claims import told
 from orchestrator.reproduction.part import Part, claims_frame, values_frame
-from orchestrator.reproduction.verdict import Judged
+from orchestrator.reproduction.verdict import NOT_RUN, Judged
 
 _DIGITS = {"peak_epoch": 1, "precision_rate": 5, "recall_count": 0, "predicted_count": 0}
 """Decimals of metrics that are told with others than four."""
@@ -90,7 +90,16 @@ def notes(part: Part) -> tuple[str, ...]:
         return tuple(found)
     if part.num_seeds == 1 and part.is_trained:
         found.append("One seed has no interval, so it resolves nothing: add --seeds 3 or more.")
-    return (*found, *_how_judged(part))
+    return (*found, *_not_run(part), *_how_judged(part))
+
+
+def _not_run(part: Part) -> list[str]:
+    """Why claims are not run, once for each reason."""
+    missing: dict[str, dict[str, None]] = {}
+    for own in part.judged:
+        if own.verdict == NOT_RUN:
+            missing.setdefault(own.reason, {})[told((own.absent,))] = None
+    return [f"Not run: {', '.join(names)}: {reason}." for reason, names in missing.items()]
 
 
 def _about_data(part: Part) -> list[str]:
@@ -125,7 +134,7 @@ def _how_judged(part: Part) -> list[str]:
             "about: reproduced where the 90 % interval lies within 2 % of the second, opposite "
             "where the 95 % interval lies outside."
         )
-    num = sum(own.verdict != "not run" for own in part.judged)
+    num = sum(own.verdict != NOT_RUN for own in part.judged)
     if num > 1:
         found.append(
             f"{num} claims are tested, each at 5 %: where nothing differs, one in 20 is resolved "
@@ -139,7 +148,8 @@ def _how_judged(part: Part) -> list[str]:
 def _blocks(part: Part) -> list[Block]:
     if part.counts:
         return [_counts_block(part)]
-    blocks = [_claims_block(part.judged)] if part.judged else []
+    judged = [own for own in part.judged if own.verdict != NOT_RUN]
+    blocks = [_claims_block(judged)] if judged else []
     return [*blocks, *([_values_block(part)] if part.measured else [])]
 
 

@@ -11,8 +11,10 @@ from orchestrator.reporting.points import Mean
 from orchestrator.reproduction.claims import Claim, Subjects, told
 
 Verdict = Literal["reproduced", "not resolved", "opposite", "not run"]
-"""``not run``: a subject of the claim cannot be had here."""
-VERDICTS: tuple[Verdict, ...] = ("reproduced", "not resolved", "opposite", "not run")
+NOT_RUN: Verdict = "not run"
+"""A subject of the claim cannot be had here."""
+VERDICTS: tuple[Verdict, ...] = ("reproduced", "not resolved", "opposite", NOT_RUN)
+"""In the order to tell them."""
 BOUND = 0.02
 """``about``: a difference below this part of the second subject does not matter."""
 Measured = Mapping[tuple[str, str], Mean]
@@ -29,6 +31,8 @@ class Judged:
     verdict: Verdict
     reason: str = ""
     """Why it is neither reproduced nor opposite."""
+    absent: str = ""
+    """The subject that cannot be had, where it is not run."""
 
 
 def judge(claim: Claim, measured: Measured, *, absent: Mapping[str, str] | None = None) -> Judged:
@@ -44,10 +48,15 @@ def judge(claim: Claim, measured: Measured, *, absent: Mapping[str, str] | None 
         measured: on its data set.
         absent: subject -> why it cannot be had here.
     """
-    missing = next((one for one in claim.subjects if one in (absent or {})), None)
+    gone = absent or {}
+    missing = next((one for one in claim.subjects if one in gone), None)
     if missing is not None:
         return Judged(
-            claim=claim, difference=Paired(num=0), verdict="not run", reason=(absent or {})[missing]
+            claim=claim,
+            difference=Paired(num=0),
+            verdict=NOT_RUN,
+            reason=gone[missing],
+            absent=missing,
         )
     unfinished = [one for one in claim.subjects if not _is_there(measured, one, claim.metric)]
     if unfinished:

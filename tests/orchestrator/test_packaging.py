@@ -64,7 +64,9 @@ def test_the_wheel_holds_every_module_and_what_they_read(names):
         for package in ("orchestrator", "models")
         for path in (ROOT / package).rglob("*.py")
     }
-    spaces = {path.relative_to(ROOT).as_posix() for path in (ROOT / "search_spaces").rglob("*.toml")}
+    spaces = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "search_spaces").rglob("*.toml")
+    }
     assert {"search_spaces/sasrec.toml", "search_spaces/papers/tame.toml"} <= spaces
     data = {"results/published.csv", "models/py.typed", "orchestrator/py.typed"}
     assert inside == modules | spaces | data

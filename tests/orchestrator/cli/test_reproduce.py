@@ -72,7 +72,7 @@ def test_the_list_tells_what_is_here_and_what_the_zoo_lacks(orch, named_beauty, 
         ),
         (
             ["tame/fig4", "--dataset", "toys"],
-            "--dataset: `toys` is not here: `orch data get amazon-2014/toys-and-games --name toys`.",
+            "`toys` is not here: `orch data get amazon-2014/toys-and-games --name toys`.",
         ),
         (["tame/fig4", "--dataset", "tyni"], "There is no data set `tyni`. Did you mean `tiny`?"),
         (["tame/fig4", "--dataset", "tiny", "--seeds", "0"], "--seeds cannot be 0"),
