@@ -22,6 +22,8 @@ from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.jobs import plan
 from orchestrator.api.listing import datasets, models, spaces
+from orchestrator.api.looking import DataInfo, check_data, data_info
+from orchestrator.api.obtaining import DataResult, get_data, sources
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
@@ -54,6 +56,8 @@ __all__ = [
     "AblationResult",
     "BestPoint",
     "ComparisonResult",
+    "DataInfo",
+    "DataResult",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
@@ -68,13 +72,16 @@ __all__ = [
     "SweepStatus",
     "ablate",
     "best",
+    "check_data",
     "compare",
+    "data_info",
     "datasets",
     "diagnose",
     "doctor",
     "encode",
     "explain",
     "export_best",
+    "get_data",
     "import_data",
     "make_planted",
     "models",
@@ -89,6 +96,7 @@ __all__ = [
     "restore",
     "resume",
     "show",
+    "sources",
     "spaces",
     "status",
     "status_of",

@@ -162,7 +162,7 @@ def _chosen(
     known = dataset_names(data_dir)
     for dataset in named:
         if dataset not in known and dataset in exhibit.datasets:
-            raise DataError(f"--dataset: `{dataset}` is not here: {how_to_get(exhibit, dataset)}.")
+            raise DataError(f"--dataset: `{dataset}` is not here: {how_to_get(dataset)}.")
         if dataset not in known:
             open_dataset(dataset, data_dir)  # says what there is
     if named:
@@ -170,7 +170,7 @@ def _chosen(
     here = tuple(one for one in exhibit.datasets if one in known)
     gone = {one: lacks(exhibit, one, data_dir) for one in exhibit.datasets if one not in known}
     if not here:
-        told = "; ".join(f"{one}: {how_to_get(exhibit, one)}" for one in gone)
+        told = "; ".join(f"{one}: {how_to_get(one)}" for one in gone)
         raise DataError(
             f"{exhibit.name}: none of its data sets is here ({told}). Get one, or let another "
             "stand in with --dataset."

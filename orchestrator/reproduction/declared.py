@@ -75,8 +75,6 @@ class Exhibit(_Strict):
     """Modality -> the form of its features that the paper's model reads."""
     encoders: Mapping[str, str] = field(default_factory=dict)
     """Modality -> the encoder that the paper names."""
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """Data set of the paper -> what ``orch data get`` calls its source."""
     counts: Literal["plain", "rows"] = "plain"
     """``rows``: interactions are rows of a history and a target, and items include padding."""
     claims: tuple[Statement, ...] = ()
@@ -104,7 +102,6 @@ class _File(_Strict):
     name: str
     title: str
     encoders: Mapping[str, str]
-    sources: Mapping[str, str]
     exhibits: Mapping[str, Exhibit]
 
 
@@ -150,7 +147,7 @@ def read_paper(path: Path) -> tuple[Exhibit, ...]:
         plain = tomllib.loads(path.read_text())
         for key, table in plain.get("exhibits", {}).items():
             table.update({"paper": path.stem, "paper_name": plain.get("name"), "key": key})
-            table.update({part: plain.get(part, {}) for part in ("encoders", "sources")})
+            table["encoders"] = plain.get("encoders", {})
         return tuple(_FILE.validate_python(plain).exhibits.values())
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: is not TOML: {error}.") from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import models as zoo
@@ -70,7 +71,7 @@ def lacks(exhibit: Exhibit, dataset: str, data_dir: Path | None) -> str:
         data_dir: folder of data sets.
     """
     if dataset not in dataset_names(data_dir):
-        return f"not here; {how_to_get(exhibit, dataset)}"
+        return f"not here; {how_to_get(dataset)}"
     try:
         modalities = read_manifest(data_folder(data_dir) / dataset).modalities
     except DataError:
@@ -86,8 +87,15 @@ def lacks(exhibit: Exhibit, dataset: str, data_dir: Path | None) -> str:
     return ""
 
 
-def how_to_get(exhibit: Exhibit, dataset: str) -> str:
-    """The command that brings a data set of the paper."""
-    if dataset not in exhibit.sources:
-        return f"`orch data import FOLDER --name {dataset}`"
-    return f"`orch data get {exhibit.sources[dataset]} --name {dataset}`"
+def how_to_get(dataset: str) -> str:
+    """The command that brings a data set."""
+    source = _sources().get(dataset)
+    return f"`orch data get {source}`" if source else f"`orch data import FOLDER --name {dataset}`"
+
+
+@cache
+def _sources() -> Mapping[str, str]:
+    """What a public data set is called here -> its source."""
+    from orchestrator.obtaining import read_sources
+
+    return {source.dataset: name for name, source in read_sources().items()}

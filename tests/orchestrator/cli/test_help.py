@@ -21,6 +21,7 @@ HEAVY = (
     "numpy",
     "pydantic",
     "pyarrow",
+    "requests",
 )
 
 
@@ -56,8 +57,11 @@ def test_the_commands_are_these():
         "orch models",
         "orch spaces",
         "orch datasets",
+        "orch data check",
         "orch data encode",
+        "orch data get",
         "orch data import",
+        "orch data info",
         "orch data planted",
     }
 

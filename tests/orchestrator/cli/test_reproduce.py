@@ -34,7 +34,7 @@ def test_the_list_has_every_exhibit_with_what_it_needs(orch):
         "cannot run: none of these data sets is here; --dataset lets another stand in",
         "not run so far",
     ]
-    told = "  beauty: not here; `orch data get amazon-2014/beauty --name beauty`\n"
+    told = "  beauty: not here; `orch data get amazon-2014/beauty`\n"
     assert done.out.count(told) == 1
 
 
@@ -67,12 +67,12 @@ def test_the_list_tells_what_is_here_and_what_the_zoo_lacks(orch, named_beauty, 
         (
             ["decorec/fig9"],
             "decorec/fig9: none of its data sets is here (office: `orch data get "
-            "amazon-2018/office-products --name office`). Get one, or let another stand in with "
+            "amazon-2018/office-products`). Get one, or let another stand in with "
             "--dataset.",
         ),
         (
             ["tame/fig4", "--dataset", "toys"],
-            "`toys` is not here: `orch data get amazon-2014/toys-and-games --name toys`.",
+            "`toys` is not here: `orch data get amazon-2014/toys-and-games`.",
         ),
         (["tame/fig4", "--dataset", "tyni"], "There is no data set `tyni`. Did you mean `tiny`?"),
         (["tame/fig4", "--dataset", "tiny", "--seeds", "0"], "--seeds cannot be 0"),

@@ -8,6 +8,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.reporting.published import published
 from orchestrator.reproduction.claims import claims, printed, subjects
 from orchestrator.reproduction.declared import exhibits, find_exhibit, papers, read_paper
+from orchestrator.reproduction.standing import how_to_get
 from orchestrator.sweep.diagnostics import VIEWS
 from orchestrator.sweep.space import read_spaces
 
@@ -51,6 +52,12 @@ def test_what_is_to_be_run_exists(exhibit):
     if exhibit.kind == "diagnosis":
         assert exhibit.views in VIEWS
     assert exhibit.claims
+
+
+@every
+def test_every_data_set_can_be_got(exhibit):
+    for dataset in exhibit.datasets:
+        assert how_to_get(dataset).startswith("`orch data get amazon-")
 
 
 @every
@@ -132,7 +139,7 @@ def test_an_unknown_exhibit_offers_a_near_one():
     )
 
 
-HEAD = 'name = "N"\ntitle = "T"\nencoders = {}\nsources = {}\n[exhibits.fig1]\n'
+HEAD = 'name = "N"\ntitle = "T"\nencoders = {}\n[exhibits.fig1]\n'
 
 
 @pytest.mark.parametrize(
