@@ -11,6 +11,8 @@ from orchestrator.results import read_json, write_json
 FOLDER = "reproductions"
 """In the results folder."""
 FILE = "outcome.json"
+STANDS_IN = "-stands-in"
+"""After the name of a data set that is not the paper's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,9 @@ class Outcome:
 
 
 def place(results: Path, exhibit: Exhibit, dataset: str) -> Path:
-    """Where an exhibit's files on a data set go."""
-    return results / FOLDER / exhibit.paper / exhibit.key / dataset
+    """Where an exhibit's files on a data set go; the folder's name says what stands in."""
+    own = dataset if dataset in exhibit.datasets else f"{dataset}{STANDS_IN}"
+    return results / FOLDER / exhibit.paper / exhibit.key / own
 
 
 def keep(part: Part, folder: Path) -> Path:

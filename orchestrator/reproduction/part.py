@@ -104,7 +104,7 @@ def values_frame(part: Part) -> pd.DataFrame:
     """A row per subject and metric: what the paper prints and what was measured.
 
     Returns:
-        Columns ``dataset, subject, metric, paper, mean, low, high, seeds``.
+        Columns ``dataset, is_paper_data, subject, metric, paper, mean, low, high, seeds``.
     """
     paper = part.printed
     keys = [*part.measured, *(key for key in paper if key not in part.measured)]
@@ -116,6 +116,7 @@ def values_frame(part: Part) -> pd.DataFrame:
         rows.append(
             {
                 "dataset": part.dataset,
+                "is_paper_data": not part.stands_in,
                 "subject": subject,
                 "metric": metric,
                 "paper": paper.get((subject, metric)),
@@ -125,6 +126,7 @@ def values_frame(part: Part) -> pd.DataFrame:
                 "seeds": len(found.seeds) if found else 0,
             }
         )
-    columns = ["dataset", "subject", "metric", "paper", "mean", "low", "high", "seeds"]
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype(dict.fromkeys(columns[3:7], "float64"))
+    head = ["dataset", "is_paper_data", "subject", "metric"]
+    numbers = ["paper", "mean", "low", "high"]
+    frame = pd.DataFrame(rows, columns=[*head, *numbers, "seeds"])
+    return frame.astype(dict.fromkeys(numbers, "float64"))

@@ -95,7 +95,7 @@ def test_counts_of_a_data_set_that_stands_in_are_not_judged(orch, place):
     done = orch("reproduce", "decorec/table1", "--dataset", "tiny")
     assert (done.code, done.err) == (0, "")
     assert "tiny stands in for the paper's data (arts, instruments, office" in done.out
-    frame = pd.read_csv(place / "results/reproductions/decorec/table1/tiny/claims.csv")
+    frame = pd.read_csv(place / "results/reproductions/decorec/table1/tiny-stands-in/claims.csv")
     assert frame["verdict"].isna().all()
     assert frame.set_index("metric")["ours"]["num_items"] == 41  # the padding item counts there
 
@@ -121,7 +121,7 @@ def test_an_experiment_is_run_judged_kept_and_told_to_mlflow(made, orch, place, 
     assert "(not the paper's data)" in text
     assert "8 above 2" in text
     assert "16 about 8" in text
-    folder = place / "results/reproductions/tame/fig4/tiny"
+    folder = place / "results/reproductions/tame/fig4/tiny-stands-in"
     claims = pd.read_csv(folder / "claims.csv")
     assert len(claims) == 4
     assert not claims["is_paper_data"].any()
@@ -177,7 +177,7 @@ def test_models_that_the_zoo_lacks_are_not_run_and_the_others_are(
     )
     done = orch("reproduce", "decorec/table2", *QUICK, *small)
     assert done.code == 0, done.err
-    frame = pd.read_csv(place / "results/reproductions/decorec/table2/tiny/claims.csv")
+    frame = pd.read_csv(place / "results/reproductions/decorec/table2/tiny-stands-in/claims.csv")
     told = frame.set_index("claim")[["verdict", "reason"]]
     assert set(told.loc["decorec above bert4rec", "reason"]) == {"not in the zoo"}
     assert set(told.loc["decorec above sasrec", "verdict"]) <= {
