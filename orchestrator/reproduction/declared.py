@@ -71,6 +71,8 @@ class Exhibit(_Strict):
     views: str = ""
     metrics: tuple[str, ...] = ()
     """Without a split: they are the test split's."""
+    measure: str = ""
+    """What the metrics' values are of, where subjects and metrics do not tell it."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """Modality -> the form of its features that the paper's model reads."""
     encoders: Mapping[str, str] = field(default_factory=dict)

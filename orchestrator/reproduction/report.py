@@ -149,7 +149,7 @@ def _blocks(part: Part) -> list[Block]:
     if part.counts:
         return [_counts_block(part)]
     judged = [own for own in part.judged if own.verdict != NOT_RUN]
-    blocks = [_claims_block(judged)] if judged else []
+    blocks = [_claims_block(judged, part.exhibit.measure)] if judged else []
     return [*blocks, *([_values_block(part)] if part.measured else [])]
 
 
@@ -166,11 +166,11 @@ def _counts_block(part: Part) -> Block:
     return Block(header=("count", "paper", "ours", "verdict"), sections=(Section(rows=rows),))
 
 
-def _claims_block(judged: Sequence[Judged]) -> Block:
+def _claims_block(judged: Sequence[Judged], measure: str) -> Block:
     metrics = dict.fromkeys(own.claim.metric for own in judged)
     sections = tuple(
         Section(
-            title=name_of(metric),
+            title=name_of(metric, measure),
             rows=tuple(_claim_cells(own) for own in judged if own.claim.metric == metric),
         )
         for metric in metrics
@@ -193,7 +193,7 @@ def _values_block(part: Part) -> Block:
     grouped = values_frame(part).groupby("metric", sort=False)
     sections = tuple(
         Section(
-            title=name_of(str(metric)),
+            title=name_of(str(metric), part.exhibit.measure),
             rows=tuple(
                 _value_cells(row, str(metric))[: 4 if part.is_trained else 3]
                 for row in own.itertuples()
@@ -211,9 +211,10 @@ def _value_cells(row: Any, metric: str) -> tuple[str, ...]:  # noqa: ANN401 - a 
     return (told((row.subject,)), _number(row.paper, f",.{digits}f"), ours, str(row.seeds))
 
 
-def name_of(metric: str) -> str:
-    """A metric as a reader sees it."""
-    return _NAMES.get(metric) or metric_text(metric)
+def name_of(metric: str, measure: str = "") -> str:
+    """A metric as a reader sees it, and what its values are of."""
+    name = _NAMES.get(metric) or metric_text(metric)
+    return f"{name}, {measure}" if measure else name
 
 
 def _digits(metric: str) -> int:

@@ -121,6 +121,7 @@ def test_an_experiment_is_run_judged_kept_and_told_to_mlflow(made, orch, place, 
     assert "(not the paper's data)" in text
     assert "8 above 2" in text
     assert "16 about 8" in text
+    assert "[Recall@20, by heads of the retriever of texts]" in text
     folder = place / "results/reproductions/tame/fig4/tiny-stands-in"
     claims = pd.read_csv(folder / "claims.csv")
     assert len(claims) == 4
