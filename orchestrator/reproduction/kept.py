@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.reproduction.declared import Exhibit
-from orchestrator.reproduction.part import Part
+from orchestrator.reproduction.part import Part, verdicts_text
 from orchestrator.results import read_json, write_json
 
 FOLDER = "reproductions"
@@ -31,12 +31,11 @@ class Outcome:
 
     def text(self) -> str:
         """In one line."""
-        counts = ", ".join(f"{num} {verdict}" for verdict, num in self.verdicts.items())
         own = " (not the paper's data)" if self.stands_in else ""
         seeds = f", {self.num_seeds} seed{'s' * (self.num_seeds != 1)}" if self.num_seeds else ""
         changed = ", ".join(f"{key}={value}" for key, value in self.changed.items())
         told = f", with {changed}" if changed else ""
-        return f"{self.dataset}{own}{seeds}{told}: {counts or 'no claim'}"
+        return f"{self.dataset}{own}{seeds}{told}: {verdicts_text(self.verdicts)}"
 
 
 def place(results: Path, exhibit: Exhibit, dataset: str) -> Path:

@@ -11,6 +11,15 @@ from orchestrator.reproduction.declared import Exhibit
 from orchestrator.reproduction.statistics import DIFFERENT, EQUAL, Count
 from orchestrator.reproduction.verdict import VERDICTS, Judged, Measured
 
+ORDER: tuple[str, ...] = tuple(dict.fromkeys((*VERDICTS, EQUAL, DIFFERENT)))
+"""All verdicts, as they are told."""
+
+
+def verdicts_text(verdicts: Mapping[str, int]) -> str:
+    """Verdicts counted, in one line."""
+    told = [f"{verdicts[verdict]} {verdict}" for verdict in ORDER if verdict in verdicts]
+    return ", ".join(told) or "no claim"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -45,8 +54,7 @@ class Part:
     def verdicts(self) -> dict[str, int]:
         """Verdict -> how many claims, or counts, have it."""
         every = [own.verdict for own in self.judged] + [count.verdict for count in self.counts]
-        order = dict.fromkeys((*VERDICTS, EQUAL, DIFFERENT))
-        return {verdict: every.count(verdict) for verdict in order if verdict in every}
+        return {verdict: every.count(verdict) for verdict in ORDER if verdict in every}
 
     @property
     def printed(self) -> Printed:

@@ -9,7 +9,7 @@ from orchestrator.reporting.blocks import Block, Section, block_markdown, block_
 from orchestrator.reporting.points import metric_text
 from orchestrator.reporting.style import write_whole
 from orchestrator.reproduction.claims import told
-from orchestrator.reproduction.part import Part, claims_frame, values_frame
+from orchestrator.reproduction.part import Part, claims_frame, values_frame, verdicts_text
 from orchestrator.reproduction.verdict import NOT_RUN, Judged
 
 _DIGITS = {"peak_epoch": 1, "precision_rate": 5, "recall_count": 0, "predicted_count": 0}
@@ -37,11 +37,8 @@ def head(part: Part) -> str:
 
 def summary(part: Part) -> str:
     """The verdicts counted, in one line."""
-    verdicts = part.verdicts
-    if not verdicts:
-        return "no claim"
-    text = ", ".join(f"{num} {verdict}" for verdict, num in verdicts.items())
-    return f"{text}{OTHER}" if part.stands_in else text
+    told = verdicts_text(part.verdicts)
+    return f"{told}{OTHER}" if part.stands_in else told
 
 
 def part_text(part: Part) -> str:

@@ -62,7 +62,7 @@ def test_the_list_tells_what_is_here_and_what_the_zoo_lacks(orch, named_beauty, 
     [
         ([], "name a table or figure, or add --list to see all"),
         (["tame/fig4", "--list"], "--list shows all: leave tame/fig4 or --list out"),
-        (["tame/fig6"], "There is no table or figure `tame/fig6`. Did you mean `tame/fig1`?"),
+        (["tame/fig6"], "There is no table or figure `tame/fig6`. Did you mean `tame/fig5`?"),
         (["tame/fig1"], "tame/fig1: is a drawing (How TAME's modules hang together): it measures"),
         (
             ["decorec/fig9"],
