@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+import pandas as pd
+
 from orchestrator.api.exhibits import Asked, Found, Ready, ready
 from orchestrator.api.results import RESULTS, SweepResult
 from orchestrator.api.way import How
@@ -26,8 +28,12 @@ class Reproduction:
     title: str
     parts: "tuple[Part, ...]"
     """One per data set."""
+    claims: pd.DataFrame
+    """A row per claim; see :func:`orchestrator.reproduction.part.claims_frame`."""
+    values: pd.DataFrame
+    """A row per subject and metric; see :func:`orchestrator.reproduction.part.values_frame`."""
     text: str
-    """Claims, verdicts and numbers as the command line prints them."""
+    """The same as the command line prints it."""
     left_out: Mapping[str, str]
     """Data sets of the paper that were not run -> why, and what brings them."""
     files: tuple[Path, ...]
@@ -298,6 +304,7 @@ def _reported(
     results: Sequence[SweepResult],
     left_out: Mapping[str, str],
 ) -> Reproduction:
+    from orchestrator.reproduction.part import claims_frame, values_frame
     from orchestrator.reproduction.report import part_text
 
     told = [exhibit.title, *map(part_text, parts), "\n".join(left_out_text(left_out))]
@@ -305,6 +312,8 @@ def _reported(
         name=exhibit.name,
         title=exhibit.title,
         parts=tuple(parts),
+        claims=pd.concat(map(claims_frame, parts), ignore_index=True),
+        values=pd.concat(map(values_frame, parts), ignore_index=True),
         text="\n\n".join(filter(None, told)),
         left_out=left_out,
         files=tuple(files),

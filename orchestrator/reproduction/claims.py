@@ -82,7 +82,7 @@ def subjects(exhibit: Exhibit) -> Subjects:
 
 def printed(exhibit: Exhibit, dataset: str) -> Printed:
     """What the paper prints for each subject on a data set; empty for one that is not its own."""
-    if not exhibit.number:
+    if not exhibit.number or exhibit.kind == "statistics":
         return {}
     rows = published(paper=exhibit.paper, table=exhibit.number)
     rows = rows[rows["dataset"] == dataset]

@@ -137,4 +137,4 @@ def values_frame(part: Part) -> pd.DataFrame:
     head = ["dataset", "is_paper_data", "subject", "metric"]
     numbers = ["paper", "mean", "low", "high"]
     frame = pd.DataFrame(rows, columns=[*head, *numbers, "seeds"])
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    return frame.astype({**dict.fromkeys(numbers, "float64"), "seeds": "int64"})

@@ -77,7 +77,7 @@ def notes(part: Part) -> tuple[str, ...]:
     found = [*_about_data(part), *part.notes]
     if part.changed:
         settings = ", ".join(f"{key} = {value}" for key, value in part.changed.items())
-        found.append(f"Not the settings of this data set: {settings}.")
+        found.append(f"With other settings than those chosen for this data set: {settings}.")
     if part.counts and part.exhibit.counts == "rows":
         found.append(
             "Counted as the paper does: interactions are pairs of a history and the item after it, "

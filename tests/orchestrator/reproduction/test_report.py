@@ -59,7 +59,7 @@ def test_a_stand_in_is_called_so_wherever_there_is_a_verdict(part):
 def test_one_seed_and_changed_settings_are_told(part):
     text = part_text(part(num_seeds=1, changed={"train.max_epochs": 2})).replace("\n", " ")
     assert "One seed has no interval, so it resolves nothing: add --seeds 3 or more." in text
-    assert "Not the settings of this data set: train.max_epochs = 2." in text
+    assert "With other settings than those chosen for this data set: train.max_epochs = 2." in text
 
 
 def test_a_data_set_that_the_paper_does_not_name_is_told(part):
