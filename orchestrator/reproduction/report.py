@@ -137,7 +137,7 @@ def _how_judged(part: Part) -> list[str]:
             f"{num} claims are tested, each at 5 %: where nothing differs, one in 20 is resolved "
             "by chance."
         )
-    if all(statement.relation for statement in part.exhibit.claims):
+    if not part.exhibit.number:
         found.append("The paper prints no numbers of this: the claims are what its text says.")
     return found
 
