@@ -21,7 +21,7 @@ from orchestrator.tracking.runs import SweepInfo
 
 @does(ComparisonResult)
 def compare(
-    models: Sequence[str] = (),
+    models: Sequence[str] | None = None,
     *,
     dataset: str = "planted",
     num_seeds: int = 5,
@@ -31,7 +31,7 @@ def compare(
     ours: str | None = None,
     bound: float = BOUND,
     max_time: str | None = None,
-    configs: Sequence[Path] = (),
+    configs: Sequence[Path] | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     **how: Unpack[How],
@@ -42,7 +42,7 @@ def compare(
     call again goes on where it stopped, and a run that anything did before is not run again.
 
     Args:
-        models: two models of the zoo or more, in the order to show them.
+        models: two models of the zoo or more, in the order to show them; None with ``has_all``.
         dataset: a data set by name.
         num_seeds: seeds 0, 1, ... that every model is run with.
         tune: points of a search that each model gets of its own, chosen from by validation; None
@@ -64,15 +64,15 @@ def compare(
         OrchError: anything a user can mend, before the first run starts; a model that the data set
             cannot serve is refused.
     """
-    given = {**locals(), "models": list(models), "configs": list(configs)}
+    given = {**locals(), "models": list(models or ()), "configs": list(configs or ())}
     way = Way(command=Command.of("compare", given), max_time=max_time, **how)
     entry = Entry(
-        models=tuple(models),
+        models=tuple(models or ()),
         has_all=has_all,
         num_seeds=num_seeds,
         tune=tune,
         tune_space=tune_space,
-        configs=tuple(configs),
+        configs=tuple(configs or ()),
         overrides=overrides or {},
         name=name,
     )

@@ -91,7 +91,7 @@ def compare(
 
     Example: orch compare sasrec gru4rec tame --dataset scientific --seeds 5 --tune 20
     """
-    given = options.for_api({**locals(), "models": models or (), "configs": configs or ()})
+    given = options.for_api(locals())
     from orchestrator import api
 
     run_or_plan(api.compare, given)

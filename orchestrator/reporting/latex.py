@@ -51,6 +51,7 @@ def as_document(latex: str) -> str:
         r"\documentclass[10pt]{article}",
         r"\usepackage[a4paper,margin=2cm]{geometry}",
         r"\usepackage{booktabs}",
+        r"\setlength{\belowcaptionskip}{6pt}",
         r"\begin{document}",
     ]
     return "\n".join([*head, latex.rstrip(), r"\end{document}", ""])

@@ -91,8 +91,10 @@ def named_models(entry: Entry) -> tuple[str, ...]:
         if model in entry.models[:place]:
             raise ConfigError(f"MODEL: `{model}` is named twice. Name it once.")
     if len(entry.models) < 2:
-        told = f"`{entry.models[0]}` alone" if entry.models else "nothing"
-        raise ConfigError(f"MODEL: {told} cannot be compared: name two models or more, or --all.")
+        told = "there is nothing to compare"
+        if entry.models:
+            told = f"`{entry.models[0]}` alone cannot be compared"
+        raise ConfigError(f"MODEL: {told}: name two models or more, or --all.")
     return entry.models
 
 

@@ -94,8 +94,8 @@ def gain_text(gain: Gain | None) -> str:
 
 
 def gain_name(info: SweepInfo) -> str:
-    """What the gain is of."""
-    return f"{model_text(info.ours)} over best other %" if info.ours else "best over second %"
+    """What the improvement is of."""
+    return f"{model_text(info.ours)} over the best other" if info.ours else "best over second"
 
 
 def model_block(of: Compared) -> Block:
@@ -103,7 +103,7 @@ def model_block(of: Compared) -> Block:
     columns = [of.cells(metric) for metric in of.metrics]
     rows = tuple((model_text(model), *(column[model] for column in columns)) for model in of.models)
     gains = tuple(gain_text(of.gains.get(metric)) for metric in of.metrics)
-    sections = [Section(rows=rows), Section(rows=((gain_name(of.info), *gains),))]
+    sections = [Section(rows=rows), Section(rows=((f"{gain_name(of.info)} %", *gains),))]
     sections += _published_rows(of)
     header = (of.info.dataset, *map(metric_text, of.metrics))
     return Block(header=header, sections=tuple(sections))
@@ -139,7 +139,7 @@ def paper_block(every: Sequence[Compared], *, has_intervals: bool = False) -> Bl
             sections.append(Section(title=f"{title}: {source}".lstrip(": "), rows=printed))
     names = tuple(map(model_text, first.models))
     what = "data set" if len(every) > 1 else first.info.dataset
-    return Block(header=(what, *names, gain_name(first.info)), sections=tuple(sections))
+    return Block(header=(what, *names, "improvement %"), sections=tuple(sections))
 
 
 def _paper_row(of: Compared, metric: str, *, has_intervals: bool) -> Cells:
