@@ -51,6 +51,12 @@ class Asked:
         }
 
     @property
+    def changed(self) -> dict[str, Any]:
+        """What is not as the data set's own settings have it."""
+        options = {"--config": self.config and str(self.config), "--tune": self.tune}
+        return {**self.overrides, **{key: value for key, value in options.items() if value}}
+
+    @property
     def results(self) -> Path:
         """The results folder."""
         return self.how.get("results", RESULTS)

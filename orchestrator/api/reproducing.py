@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
 
-from orchestrator.api.exhibits import Asked, Found, Ready, ready
+from orchestrator.api.exhibits import Asked, Ready, ready
+from orchestrator.api.judging import counted_part, judged_part, written
 from orchestrator.api.results import RESULTS, SweepResult
 from orchestrator.api.way import How
 from orchestrator.data import dataset_names, open_dataset
@@ -90,17 +91,17 @@ def reproduce(
     asked = _asked(num_seeds, tune, config, overrides, how)
     chosen, left_out = _chosen(exhibit, datasets, how.get("data_dir"))
     if exhibit.kind == "statistics":
-        counted = [_counts(exhibit, one, asked) for one in chosen]
-        written = [path for part in counted for path in _written(part, (), asked)]
-        return _reported(exhibit, counted, written, (), left_out)
+        counted = [counted_part(exhibit, one, asked) for one in chosen]
+        tables = [path for part in counted for path in written(part, (), asked)]
+        return _reported(exhibit, counted, tables, (), left_out)
     parts: list[Part] = []
     files: list[Path] = []
     studies: list[SweepResult] = []
     for dataset, job in _ready(exhibit, chosen, asked, left_out, is_named=bool(datasets)).items():
         asked.note(f"{exhibit.name} on {dataset}")
         found = job.run()
-        parts.append(_part(exhibit, dataset, found, asked))
-        files += _written(parts[-1], found.results, asked)
+        parts.append(judged_part(exhibit, dataset, found, asked))
+        files += written(parts[-1], found.results, asked)
         studies += found.results
     return _reported(exhibit, parts, files, studies, left_out)
 
@@ -206,95 +207,6 @@ def _ready(
                 raise
             left_out[dataset] = str(error).rstrip(".")
     return jobs
-
-
-def _part(exhibit: Exhibit, dataset: str, found: Found, asked: Asked) -> "Part":
-    """Every claim judged."""
-    from orchestrator.reproduction.claims import claims
-    from orchestrator.reproduction.part import Part
-    from orchestrator.reproduction.verdict import judge
-
-    data_dir = asked.how.get("data_dir")
-    opened = open_dataset(dataset, data_dir)
-    every = claims(exhibit, dataset)
-    lack = lacks(exhibit, dataset, data_dir)
-    notes = [f"{dataset} is not as the paper's model reads it: {lack}."] if lack else []
-    return Part(
-        exhibit=exhibit,
-        dataset=dataset,
-        is_synthetic=opened.manifest.origin.synthetic,
-        num_seeds=asked.num_seeds,
-        changed=asked.overrides,
-        studies=tuple(result.name for result in found.results),
-        judged=tuple(judge(claim, found.measured, absent=found.absent) for claim in every),
-        measured=found.measured,
-        notes=(*notes, *_tuning(exhibit, asked), *_failures(found.results)),
-    )
-
-
-def _tuning(exhibit: Exhibit, asked: Asked) -> list[str]:
-    """How the settings of compared models were found."""
-    if exhibit.kind != "comparison":
-        return []
-    if asked.tune is None:
-        return ["Each model at its own settings here; --tune N gives each a search of N points."]
-    return [f"Each model's settings are the best of a search of {asked.tune} points by validation."]
-
-
-def _failures(results: Sequence[SweepResult]) -> list[str]:
-    """What is missing of the runs, as sentences."""
-    told = []
-    for result in results:
-        if result.failed:
-            told.append(
-                f"{len(result.failed)} of {len(result.records)} runs of {result.name} failed; "
-                f"`orch status {result.name}` says why."
-            )
-        if result.stop_reason:
-            told.append(f"{result.name} was stopped: {result.stop_reason}")
-    return told
-
-
-def _counts(exhibit: Exhibit, dataset: str, asked: Asked) -> "Part":
-    """A data set's counts beside the paper's."""
-    from orchestrator.reproduction.part import Part
-    from orchestrator.reproduction.statistics import counted
-
-    manifest = open_dataset(dataset, asked.how.get("data_dir"), verify=True).manifest
-    return Part(
-        exhibit=exhibit,
-        dataset=dataset,
-        is_synthetic=manifest.origin.synthetic,
-        num_seeds=asked.num_seeds,
-        changed={},
-        counts=counted(exhibit, dataset, manifest.counts),
-    )
-
-
-def _written(part: "Part", results: Sequence[SweepResult], asked: Asked) -> list[Path]:
-    """Tables and the studies' figures in the exhibit's folder, and both in MLflow.
-
-    Raises:
-        StoreError: the folder or the store cannot be written.
-    """
-    from orchestrator.reporting.style import write_whole
-    from orchestrator.reproduction.kept import keep, place
-    from orchestrator.reproduction.report import summary, write_part
-    from orchestrator.tracking.mlflow import Tracker
-
-    folder = place(asked.results.resolve(), part.exhibit, part.dataset)
-    tables = write_part(part, folder)
-    drawn = [
-        write_whole(folder / path.name, path.read_bytes())
-        for result in results
-        for path in result.figures
-    ]
-    for result in results:
-        tags = {"orch.reproduces": part.exhibit.name, "orch.verdicts": summary(part)}
-        tracker = Tracker(result.tracking_uri, asked.results.resolve())
-        tracker.attach(result.name, tags=tags, artifacts=tables, folder="reproduction")
-    keep(part, folder)
-    return [*tables, *drawn]
 
 
 def _reported(
