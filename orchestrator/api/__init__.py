@@ -21,11 +21,12 @@ from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.jobs import plan
-from orchestrator.api.listing import datasets, models, spaces
+from orchestrator.api.listing import datasets, model, models, spaces
 from orchestrator.api.looking import DataInfo, check_data, data_info
 from orchestrator.api.obtaining import DataResult, get_data, sources
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
+from orchestrator.api.publishing import report
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.reproducing import (
     Reproduction,
@@ -41,6 +42,7 @@ from orchestrator.api.results import (
     ExplanationResult,
     ModelDescription,
     PathResult,
+    SettingDescription,
     SweepResult,
 )
 from orchestrator.api.resuming import resume
@@ -67,6 +69,7 @@ __all__ = [
     "Removal",
     "Reproduction",
     "RunView",
+    "SettingDescription",
     "Status",
     "SweepResult",
     "SweepStatus",
@@ -84,6 +87,7 @@ __all__ = [
     "get_data",
     "import_data",
     "make_planted",
+    "model",
     "models",
     "path",
     "plan",
@@ -91,6 +95,7 @@ __all__ = [
     "plan_reproduction",
     "plot",
     "remove",
+    "report",
     "reproduce",
     "reproductions",
     "restore",

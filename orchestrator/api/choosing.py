@@ -185,7 +185,7 @@ def _figures(standing: Standing) -> dict[str, Mean]:
 def _about(state: SweepState, standing: Standing, variant: str) -> str:
     info, mean = state.info, standing.mean
     kind = f"Variant `{variant}` of ablation" if variant else "Best point of sweep"
-    model = info.model
+    model = info.shown_model
     if info.kind == "comparison":
         kind, model = "A model of comparison", variant
     origin = " (synthetic data)" if info.synthetic else ""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.api.evidence import draw_diagnosis
-from orchestrator.api.paths import draw_path, settings_of
+from orchestrator.api.paths import Store, draw_path, settings_of
 from orchestrator.api.results import RESULTS
 from orchestrator.config import TrialConfig
 from orchestrator.data import Dataset, dataset_names, open_dataset
@@ -66,33 +66,60 @@ def plot(
     Raises:
         StoreError: there is no such sweep, or the folder cannot be written.
     """
-    from orchestrator.tracking.mlflow import Tracker
+    from orchestrator.tracking.reading import StoreReader
     from orchestrator.tracking.store import existing_uri
 
-    tracker = Tracker(existing_uri(tracking_uri, results), results)
-    info = tracker.find_sweep(sweep)
-    runs = tracker.runs_frame(sweep)
+    return drawn(
+        StoreReader(existing_uri(tracking_uri, results)),
+        sweep,
+        folder=out,
+        results=results,
+        data_dir=data_dir,
+        on_problem=on_problem or _LOG.warning,
+    ).files
+
+
+def drawn(
+    store: Store,
+    sweep: str,
+    *,
+    folder: Path,
+    results: Path,
+    data_dir: Path | None,
+    on_problem: Callable[[str], None],
+) -> "Report":
+    """Figures and tables of whatever kind of study it is, from its runs in the store.
+
+    Args:
+        store: where its runs are.
+        sweep: its name.
+        folder: to write into.
+        results: the results folder, as in :func:`plot`.
+        data_dir: folder of data sets, as in :func:`plot`.
+        on_problem: told of what the figures must do without.
+
+    Raises:
+        StoreError: there is no such sweep, or the folder cannot be written.
+    """
+    info, runs = store.find_sweep(sweep), store.runs_frame(sweep)
     if info.kind == "diagnosis":
-        return _draw_stored(runs, info, results, data_dir, out, on_problem or _LOG.warning).files
+        return _draw_stored(runs, info, results, data_dir, folder, on_problem)
     if info.kind == "ablation":
-        problem = on_problem or _LOG.warning
-        return draw_ablation(runs, info=info, results=results, folder=out, on_problem=problem).files
+        return draw_ablation(runs, info=info, results=results, folder=folder, on_problem=on_problem)
     if info.kind == "comparison":
         return draw_comparison(
             runs,
             info=info,
-            dataset=_dataset_of(info, data_dir),
+            dataset=dataset_of(info, data_dir),
             results=results,
-            folder=out,
-            on_problem=on_problem or _LOG.warning,
-        ).files
+            folder=folder,
+            on_problem=on_problem,
+        )
     if info.kind == "path":
-        problem = on_problem or _LOG.warning
-        drawn = draw_path(runs, info=info, tracker=tracker, folder=out, on_problem=problem)
-        return drawn.files
+        return draw_path(runs, info=info, store=store, folder=folder, on_problem=on_problem)
     base = settings_of(info)
-    dataset = _dataset_of(info, data_dir) if info.synthetic else None
-    return draw_sweep(runs, info=info, base=base, dataset=dataset, folder=out).files
+    dataset = dataset_of(info, data_dir) if info.synthetic else None
+    return draw_sweep(runs, info=info, base=base, dataset=dataset, folder=folder)
 
 
 def _draw_stored(
@@ -104,7 +131,7 @@ def _draw_stored(
     on_problem: Callable[[str], None],
 ) -> "Report":
     """A diagnosis's figures, by the plan that it was run by."""
-    dataset = _dataset_of(info, data_dir)
+    dataset = dataset_of(info, data_dir)
     if dataset is None:
         raise StoreError(
             f"{info.name}: cannot be drawn without its data set `{info.dataset}`, which is not "
@@ -124,7 +151,7 @@ def _draw_stored(
     )
 
 
-def _dataset_of(info: SweepInfo, data_dir: Path | None) -> Dataset | None:
+def dataset_of(info: SweepInfo, data_dir: Path | None) -> Dataset | None:
     """The very data that a sweep ran on; None where they are gone or others by now."""
     if info.dataset not in dataset_names(data_dir):
         return None

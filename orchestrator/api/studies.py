@@ -27,6 +27,7 @@ from orchestrator.sweep.settle import Rule
 from orchestrator.sweep.space import find_space, read_spaces
 from orchestrator.sweep.study import Sampler, Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
+from orchestrator.training.inputs import label
 
 SAMPLED = 20
 """Points of a sampled space where no number is asked for."""
@@ -220,6 +221,7 @@ def sweep_info(study: SpaceStudy, dataset: Dataset) -> SweepInfo:
         name=study.name,
         kind=study.space.kind,
         model=study.base.model,
+        label=label(study.base, dataset),
         dataset=dataset.name,
         data_hash=study.data_hash,
         space=study.space.name,
@@ -241,6 +243,7 @@ def ablation_info(ablation: Ablation, dataset: Dataset, *, bound: float) -> Swee
         name=ablation.name,
         kind="ablation",
         model=base.model,
+        label=label(base, dataset),
         dataset=dataset.name,
         data_hash=ablation.data_hash,
         space="ablation",

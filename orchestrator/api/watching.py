@@ -116,7 +116,7 @@ def _overview(state: SweepState) -> dict[str, Any]:
         "name": info.name,
         "kind": info.kind,
         "space": info.space,
-        "model": info.model,
+        "model": info.shown_model,
         "dataset": info.dataset,
         "synthetic": info.synthetic,
         "condition": state.condition,

@@ -31,6 +31,12 @@ def import_(
             help="Columns of items.tsv that make the text; by default all that hold words.",
         ),
     ] = None,
+    category_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Columns of items.tsv that hold categories; by default none."
+        ),
+    ] = None,
     min_interactions: Annotated[
         int | None,
         typer.Option(help="Least interactions of users and items of a ratings.tsv; 5 by default."),
@@ -53,6 +59,7 @@ def import_(
         overwrite=overwrite,
         images=images,
         text_columns=None if text_columns is None else _listed(text_columns),
+        category_columns=None if category_columns is None else _listed(category_columns),
         min_interactions=min_interactions,
         progress=data_lines.progress(),
     )
@@ -106,6 +113,9 @@ def encode(
     forms: Annotated[
         str, typer.Option(metavar="A,B", help="What to store, of tokens, pooled and layers.")
     ] = "tokens,pooled",
+    hidden_states: Annotated[
+        bool, typer.Option("--hidden-states", help="Store layers alone: short for --forms layers.")
+    ] = False,
     pooling: Annotated[
         Literal["cls", "mean"], typer.Option(help="The class token, or the mean over tokens.")
     ] = "cls",
@@ -141,11 +151,12 @@ def encode(
     """
     from orchestrator import api
 
+    chosen = ("layers",) if hidden_states else _listed(forms)
     encoded = api.encode(
         dataset,
         modality=modality,
         encoder=encoder,
-        forms=_listed(forms),
+        forms=chosen,
         pooling=pooling,
         max_tokens=max_tokens,
         pool_patches=pool_patches,
@@ -158,5 +169,5 @@ def encode(
         data_dir=data_dir,
         progress=data_lines.progress(),
     )
-    data_lines.tell_encoded(encoded, modality, _listed(forms))
+    data_lines.tell_encoded(encoded, modality, chosen)
     data_lines.tell_stored(encoded.dataset)

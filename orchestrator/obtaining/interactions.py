@@ -89,8 +89,8 @@ def _from_columns(path: Path, layout: InteractionFile) -> Interactions:
     """By Arrow, block by block."""
     names = {place: name for name, place in layout.columns.items()}
     kinds = {
-        "user": pa.dictionary(pa.int32(), pa.string()),
-        "item": pa.dictionary(pa.int32(), pa.string()),
+        "user": pa.string(),
+        "item": pa.string(),
         "time": pa.int64(),
         "rating": pa.float32(),
     }
@@ -132,7 +132,18 @@ def _table(
             strings_can_be_null=False,
         ),
     )
-    return pa.Table.from_batches(reader).unify_dictionaries()
+    batches = [_encoded(batch) for batch in reader]
+    return pa.Table.from_batches(batches).unify_dictionaries()
+
+
+def _encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A block with its names as places in a dictionary of its own."""
+    names = batch.schema.names
+    columns = [
+        batch[name].dictionary_encode() if name in ("user", "item") else batch[name]
+        for name in names
+    ]
+    return pa.RecordBatch.from_arrays(columns, names)
 
 
 def _from_rows(path: Path, layout: InteractionFile) -> Interactions:

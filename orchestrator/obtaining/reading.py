@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from orchestrator.errors import DataError
 from orchestrator.obtaining.declaration import InteractionFile, ItemFile
@@ -31,7 +31,7 @@ def opened(path: Path, member: str | None) -> Iterator[BufferedIOBase]:
     try:
         if member is not None:
             with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-                yield stream
+                yield cast(BufferedIOBase, stream)
         elif path.suffix == ".gz":
             with gzip.open(path) as stream:
                 yield stream

@@ -16,6 +16,7 @@ from orchestrator.reporting.published import ablation_source
 from orchestrator.reporting.report import Report
 from orchestrator.reporting.style import save, write_whole
 from orchestrator.reporting.table import Table
+from orchestrator.reporting.verdicts import ablation_verdicts
 from orchestrator.tracking.runs import SweepInfo
 
 
@@ -52,6 +53,7 @@ def report_ablation(
             write_whole(folder / f"{table.label}.csv", table.csv().encode()),
             write_whole(folder / f"{table.label}.tex", table.latex().encode()),
         ),
+        verdicts=ablation_verdicts(frame),
     )
 
 
@@ -66,7 +68,7 @@ def ablation_in_forms(frame: pd.DataFrame, info: SweepInfo, *, bound: float) -> 
     told = notes(frame, info, bound=bound)
     return Table(
         title=title(info),
-        label=f"{info.model}-ablation-{info.dataset}",
+        label=f"{info.shown_model}-ablation-{info.dataset}",
         blocks=ablation_blocks(frame, info),
         pages=ablation_blocks(frame, info, is_wide=True),
         notes=told,
@@ -78,7 +80,7 @@ def ablation_in_forms(frame: pd.DataFrame, info: SweepInfo, *, bound: float) -> 
 def title(info: SweepInfo) -> str:
     """What the tables and figures are about."""
     origin = " (synthetic data)" if info.synthetic else ""
-    return f"{info.name}: {info.model}, ablation, on {info.dataset}{origin}"
+    return f"{info.name}: {info.shown_model}, ablation, on {info.dataset}{origin}"
 
 
 def _draw(frame: pd.DataFrame, info: SweepInfo, stem: Path, *, bound: float) -> list[Path]:

@@ -214,7 +214,7 @@ def _describe(
         handles.append(
             Line2D([], [], color=_GREY, linestyle="none", marker="x", label="no run finished")
         )
-    title = f"{info.model}, {info.space}, on {info.dataset}{origin}"
+    title = f"{info.shown_model}, {info.space}, on {info.dataset}{origin}"
     describe(figure, title=title, handles=handles, notes=_notes(frame, info, scales, references))
 
 

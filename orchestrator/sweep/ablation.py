@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.config import JSON, TrialConfig, override
-from orchestrator.results import code_digest
+from orchestrator.digest import code_digest
 from orchestrator.sweep.retune import Search
 from orchestrator.sweep.study import ListedStudy, SpaceStudy, Trial
 from orchestrator.tracking.runs import BASE, VariantInfo
@@ -70,5 +70,5 @@ class Ablation:
             "seeds": list(self.seeds),
             "retune": self.search.plan() if self.search else None,
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": code_digest(self.base.model),
         }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.config import JSON, TrialConfig, content_hash
-from orchestrator.results import code_digest
+from orchestrator.digest import code_digest
 from orchestrator.sweep.retune import Search
 from orchestrator.sweep.study import ListedStudy, SpaceStudy, Trial
 from orchestrator.tracking.runs import VariantInfo
@@ -91,7 +91,7 @@ class Comparison:
             "seeds": list(self.seeds),
             "tune": {each.model: each.search.plan() for each in self.contenders if each.search},
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": {each.model: code_digest(each.model) for each in self.contenders},
         }
 
     def default_name(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.config import JSON, TrialConfig, override, trial_from_json
-from orchestrator.results import code_digest
+from orchestrator.digest import code_digest
 from orchestrator.sweep.diagnostics import Diagnostics, View
 from orchestrator.sweep.study import ListedStudy, Point, Trial
 from orchestrator.tracking.runs import BASE, VariantInfo
@@ -94,7 +94,7 @@ class Diagnosis:
             "against": self.baseline.to_json() if self.baseline else None,
             "seeds": list(self.seeds),
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": "+".join(code_digest(one.model) for one in (self.base, self.baseline) if one),
         }
 
 

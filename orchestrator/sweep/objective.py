@@ -1,6 +1,7 @@
 """The one function a worker runs: settings in, record out, whatever happens."""
 
 import os
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -79,6 +80,7 @@ def train_recorded(
     with _held(folder):
         record = finished_record(results, run)
         if record is None:
+            before = time.process_time()
             with time_limit(folder / TIMEOUT, limit):
                 most = watch_memory(device)
                 record = train(
@@ -91,7 +93,8 @@ def train_recorded(
                     trace_to=folder / TRACE,
                     find_finished=partial(_finished, results, dataset.data_hash),
                 )
-            record = replace(record, peak_memory=most())
+            spent = time.process_time() - before
+            record = replace(record, peak_memory=most(), cpu_seconds=spent)
             write_json(folder / "record.json", record.to_json())
         _keep_best(folder, record)
         return record
@@ -166,7 +169,7 @@ def failure(
         run_id=run_id(config, data),
         status="failed",
         config=config.to_json(),
-        provenance=provenance(data=data, device="unknown"),
+        provenance=provenance(model=config.model, data=data, device="unknown"),
         reason=reason,
         failure=kind,
         traceback=trace,

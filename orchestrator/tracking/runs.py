@@ -80,6 +80,13 @@ class SweepInfo:
     gain of the best over the second."""
     num_tuned: int = 0
     """Of a comparison: points of each model's own search; 0 where none was made."""
+    label: str = ""
+    """What the model is called on this data set, where that is not its name (``iisan-pooled``)."""
+
+    @property
+    def shown_model(self) -> str:
+        """What titles, tables and files call the model."""
+        return self.label or self.model
 
     @property
     def has_variants(self) -> bool:

@@ -44,6 +44,8 @@ def finals(record: Record) -> dict[str, float]:
     """A run's outcome in figures."""
     figures = {final_name(name): value for name, value in record.metrics.items()}
     figures |= {"num_parameters": float(record.num_parameters), "seconds": record.seconds}
+    if record.cpu_seconds is not None:
+        figures["cpu_seconds"] = record.cpu_seconds
     if record.best_step is not None:
         figures["best_step"] = float(record.best_step)
     if record.epochs:
@@ -116,6 +118,8 @@ def run_tags(info: SweepInfo, run: RunInfo) -> dict[str, str]:
         state |= {"orch.variant": run.variant, "orch.phase": run.phase, "orch.superseded": "false"}
     if run.model:
         state["orch.model"] = run.model
+        if run.model != info.model:
+            state["orch.label"] = run.model  # until its record says more
     return {**_shared_tags(info), **_changed_tags(run.changed), **state, **run.tags}
 
 
@@ -178,6 +182,7 @@ def _shared_tags(info: SweepInfo) -> dict[str, str]:
     return {
         "mlflow.source.name": "orch",
         "orch.model": info.model,
+        "orch.label": info.shown_model,
         "orch.dataset": info.dataset,
         "orch.data_hash": info.data_hash,
         "orch.space": info.space,
@@ -192,6 +197,7 @@ def record_tags(record: Record) -> dict[str, str]:
         "orch.status": record.status,
         "orch.reason": cut(record.reason or "", TAG_LENGTH),
         "orch.failure": record.failure or "",
+        **({"orch.label": record.label} if record.label else {}),
         "orch.code": source.code,
         "orch.commit": source.commit,
         "orch.device": source.device,

@@ -238,7 +238,7 @@ def _new_finals(run: Any, figures: Mapping[str, float]) -> list[tuple[str, float
 
 def family(info: SweepInfo) -> str:
     """Name of the experiment that a sweep belongs to."""
-    return info.space if info.kind == "comparison" else f"{info.model}-{info.space}"
+    return info.space if info.kind == "comparison" else f"{info.shown_model}-{info.space}"
 
 
 def variants_of(client: Any, parent: Any) -> list[Any]:  # noqa: ANN401

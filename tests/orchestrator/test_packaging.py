@@ -69,6 +69,7 @@ def test_the_wheel_holds_every_module_and_what_they_read(names):
     }
     assert {"search_spaces/sasrec.toml", "search_spaces/papers/tame.toml"} <= spaces
     data = {"results/published.csv", "models/py.typed", "orchestrator/py.typed"}
+    data |= {f"orchestrator/reporting/page/page.{end}" for end in ("css", "html.j2")}
     data |= {f"orchestrator/obtaining/{name}" for name in ("sources.toml", "README.md")}
     assert inside == modules | spaces | data
 

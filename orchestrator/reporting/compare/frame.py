@@ -237,7 +237,7 @@ def finding_of(pairs: pd.DataFrame, metric: str, model: str, against: str) -> Fi
     own = pairs[pairs["metric"] == metric]
     for one, other, found in zip(own["model"], own["against"], own["finding"], strict=True):
         if (one, other) == (model, against):
-            return found  # type: ignore[no-any-return]  # a column of findings
+            return found
         if (other, one) == (model, against):
             return TURNED.get(found, found)
     raise AssertionError(f"{model} and {against} are no pair")

@@ -66,7 +66,9 @@ class Compared:
     def cells(self, metric: str, *, group: str = "", has_intervals: bool = True) -> dict[str, str]:
         """Model -> its figure, best and second marked."""
         own = self.frame[(self.frame["metric"] == metric) & (self.frame["group"] == group)]
-        return {row.model: _figure(row, has_intervals=has_intervals) for row in own.itertuples()}
+        return {
+            str(row.model): _figure(row, has_intervals=has_intervals) for row in own.itertuples()
+        }
 
     def published(self, metric: str) -> dict[str, float]:
         """Model -> what a paper prints of it."""

@@ -55,6 +55,7 @@ def test_the_commands_are_these():
         "orch restore",
         "orch doctor",
         "orch plot",
+        "orch report",
         "orch ui",
         "orch models",
         "orch spaces",
