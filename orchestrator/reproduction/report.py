@@ -23,9 +23,6 @@ _NAMES = {
     "predicted_count": "predicted",
 }
 
-OTHER = " (not the paper's data)"
-"""After verdicts on a data set that stands in."""
-
 
 def head(part: Part) -> str:
     """What was tried on what."""
@@ -38,7 +35,9 @@ def head(part: Part) -> str:
 def summary(part: Part) -> str:
     """The verdicts counted, in one line."""
     told = verdicts_text(part.verdicts)
-    return f"{told}{OTHER}" if part.stands_in else told
+    but = {"not the paper's data": part.stands_in, "settings changed": bool(part.changed)}
+    limits = "; ".join(limit for limit, holds in but.items() if holds)
+    return f"{told} ({limits})" if limits else told
 
 
 def part_text(part: Part) -> str:
@@ -136,6 +135,11 @@ def _how_judged(part: Part) -> list[str]:
         found.append(
             f"{num} claims are tested, each at 5 %: where nothing differs, one in 20 is resolved "
             "by chance."
+        )
+    if part.exhibit.kind in ("ablation", "comparison"):
+        found.append(
+            "The study's own tables and figures also test over users and correct for the number of "
+            "comparisons: they may leave open what is told apart here."
         )
     if not part.exhibit.number:
         found.append("The paper prints no numbers of this: the claims are what its text says.")

@@ -116,7 +116,7 @@ def test_an_experiment_is_run_judged_kept_and_told_to_mlflow(made, orch, place, 
     text = " ".join(made.out.split())
     assert "DeCoRec paper, Figure 3: Whether ids and modalities pull alike" in text
     assert "decorec/fig3 on tiny (synthetic data), 2 seeds: " in text
-    assert "(not the paper's data)" in text
+    assert "(not the paper's data; settings changed)" in text
     assert "norm id last below norm modality last" in text
     folder = place / "results/reproductions/decorec/fig3/tiny-stands-in"
     claims = pd.read_csv(folder / "claims.csv")
@@ -129,7 +129,7 @@ def test_an_experiment_is_run_judged_kept_and_told_to_mlflow(made, orch, place, 
     assert (folder / "decorec-gradients-tiny.png").read_bytes().startswith(b"\x89PNG")
     _check_store(store)
     listed = blocks(orch("reproduce", "--list").out)["decorec/fig3"]
-    assert listed[-1].startswith("tiny (not the paper's data), 2 seeds, with train.max_epochs=1")
+    assert listed[-1].startswith("tiny (not the paper's data), 2 seeds, with model.dim=8, ")
     again = orch("reproduce", "decorec/fig3", *QUICK, *small)
     assert "2 runs, 2 of them done before and reused." in again.out
     assert pd.read_csv(folder / "claims.csv").equals(claims)
@@ -140,7 +140,7 @@ def _check_store(results):
     ids = [found.experiment_id for found in client.search_experiments()]
     (run,) = client.search_runs(ids, "tags.`orch.reproduces` = 'decorec/fig3'")
     assert run.data.tags["orch.role"] == "sweep"
-    assert run.data.tags["orch.verdicts"].endswith(" (not the paper's data)")
+    assert run.data.tags["orch.verdicts"].endswith(" (not the paper's data; settings changed)")
     names = {found.path for found in client.list_artifacts(run.info.run_id, "reproduction")}
     assert names == {f"reproduction/{name}" for name in ("claims.md", "claims.csv", "values.csv")}
 

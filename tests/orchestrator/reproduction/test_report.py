@@ -58,6 +58,9 @@ def test_a_stand_in_is_called_so_wherever_there_is_a_verdict(part):
 
 def test_one_seed_and_changed_settings_are_told(part):
     text = part_text(part(num_seeds=1, changed={"train.max_epochs": 2})).replace("\n", " ")
+    assert text.startswith(
+        "decorec/fig7 on scientific, 1 seed: 2 reproduced, 2 opposite (settings changed) "
+    )
     assert "One seed has no interval, so it resolves nothing: add --seeds 3 or more." in text
     assert "With other settings than those chosen for this data set: train.max_epochs = 2." in text
 
