@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api import reproducing
-from orchestrator.api.exhibits import Asked
+from orchestrator.api.exhibits import Asked, Ready
 from orchestrator.errors import ConfigError, DataError
 from orchestrator.reproduction.declared import find_exhibit
 
@@ -39,7 +39,7 @@ def refusing(monkeypatch):
         def ready(exhibit, dataset, asked):
             if dataset in datasets:
                 raise ConfigError(f"{dataset} cannot be.")
-            return f"ready on {dataset}"
+            return Ready(run=lambda: None, price=lambda: f"on {dataset}")
 
         monkeypatch.setattr(reproducing, "ready", ready)
 
@@ -51,7 +51,7 @@ def test_a_data_set_that_is_refused_is_left_out_with_its_reason(asked, refusing)
     left_out = {}
     exhibit, chosen = find_exhibit("tame/fig2"), ("toys", "beauty")
     jobs = reproducing._ready(exhibit, chosen, asked, left_out, is_named=False)
-    assert jobs == {"beauty": "ready on beauty"}
+    assert {dataset: job.price() for dataset, job in jobs.items()} == {"beauty": "on beauty"}
     assert reproducing.left_out_text(left_out) == ["Not run on toys: toys cannot be."]
 
 
