@@ -28,6 +28,12 @@ from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
 from orchestrator.api.publishing import report
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
+from orchestrator.api.reproducing import (
+    Reproduction,
+    plan_reproduction,
+    reproduce,
+    reproductions,
+)
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
@@ -61,6 +67,7 @@ __all__ = [
     "ModelDescription",
     "PathResult",
     "Removal",
+    "Reproduction",
     "RunView",
     "SettingDescription",
     "Status",
@@ -85,9 +92,12 @@ __all__ = [
     "path",
     "plan",
     "plan_removal",
+    "plan_reproduction",
     "plot",
     "remove",
     "report",
+    "reproduce",
+    "reproductions",
     "restore",
     "resume",
     "show",

@@ -43,6 +43,14 @@ def complete_views(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in VIEWS if name.startswith(begun)]
 
 
+def complete_exhibits(incomplete: str) -> list[str]:
+    """Tables and figures of the papers that begin so."""
+    files = sorted((ROOT / "search_spaces" / "papers").glob("*.toml"))
+    keys = {file.stem: tomllib.loads(file.read_text())["exhibits"] for file in files}
+    names = (f"{paper}/{key}" for paper, declared in keys.items() for key in declared)
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def _declared(model: str | None) -> dict[str, Any]:
     """What a model's file of spaces says; nothing where there is none."""
     file = ROOT / "search_spaces" / f"{model}.toml"
