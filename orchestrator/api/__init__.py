@@ -7,6 +7,8 @@
     result = api.sweep("tame", "queries", dataset="scientific", num_seeds=3)
     result.table        # pandas: a row per point
     result.figures      # the files drawn
+    api.frame(result.name)                          # pandas: a row per run
+    api.plot("convergence", result.name).figure     # matplotlib
 
 Every function raises :class:`orchestrator.errors.OrchError` with one clear sentence for what a
 user can mend. Ray and MLflow are imported by the functions that need them, not by this package.
@@ -15,7 +17,6 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 from orchestrator.api.choosing import BestPoint, best, export_best
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.doctor import Finding, doctor
-from orchestrator.api.drawing import plot
 from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
@@ -23,6 +24,7 @@ from orchestrator.api.jobs import plan
 from orchestrator.api.listing import datasets, models, spaces
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
+from orchestrator.api.plotting import Plotted, frame, kinds, plot
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.results import (
     RESULTS,
@@ -50,6 +52,7 @@ __all__ = [
     "Finding",
     "ModelDescription",
     "PathResult",
+    "Plotted",
     "Removal",
     "RunView",
     "Status",
@@ -63,7 +66,9 @@ __all__ = [
     "encode",
     "explain",
     "export_best",
+    "frame",
     "import_data",
+    "kinds",
     "make_planted",
     "models",
     "path",

@@ -1,6 +1,5 @@
-"""Figures and tables of sweeps and ablations, now or from the store later."""
+"""Figures and tables of sweeps and ablations that have just ended."""
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,21 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from orchestrator.api.evidence import draw_diagnosis
-from orchestrator.api.paths import draw_path, settings_of
-from orchestrator.api.results import RESULTS
 from orchestrator.config import TrialConfig
-from orchestrator.data import Dataset, dataset_names, open_dataset
+from orchestrator.data import Dataset
 from orchestrator.errors import ConfigError, StoreError
-from orchestrator.results import read_json
-from orchestrator.sweep.diagnosis import diagnosis_of_plan
-from orchestrator.sweep.space import read_spaces
 from orchestrator.tracking.runs import SweepInfo
 
 if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
-
-_LOG = logging.getLogger(__name__)
 
 BOUND = 0.02
 """Part of the base's mean below which a difference does not matter."""
@@ -37,90 +28,6 @@ def checked_bound(bound: float) -> float:
     if not 0 < bound < 1:
         raise ConfigError(f"--bound cannot be {bound:g}: it must be between 0 and 1.")
     return bound
-
-
-def plot(
-    sweep: str,
-    *,
-    out: Path,
-    results: Path = RESULTS,
-    data_dir: Path | None = None,
-    tracking_uri: str | None = None,
-    on_problem: Callable[[str], None] | None = None,
-) -> tuple[Path, ...]:
-    """Draw the figures of a sweep, an ablation, a path or a diagnosis from its runs in MLflow.
-
-    Args:
-        sweep: its name.
-        out: folder to write into.
-        results: the results folder, where an ablation's ranks of users are, and what a diagnosis
-            is drawn from.
-        data_dir: folder of data sets; a diagnosis and the known ceiling of a synthetic one need
-            the data.
-        tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
-        on_problem: told of what the figures must do without.
-
-    Returns:
-        The files: figures as PDF and PNG, and the numbers.
-
-    Raises:
-        StoreError: there is no such sweep, or the folder cannot be written.
-    """
-    from orchestrator.tracking.mlflow import Tracker
-    from orchestrator.tracking.store import existing_uri
-
-    tracker = Tracker(existing_uri(tracking_uri, results), results)
-    info = tracker.find_sweep(sweep)
-    runs = tracker.runs_frame(sweep)
-    if info.kind == "diagnosis":
-        return _draw_stored(runs, info, results, data_dir, out, on_problem or _LOG.warning).files
-    if info.kind == "ablation":
-        problem = on_problem or _LOG.warning
-        return draw_ablation(runs, info=info, results=results, folder=out, on_problem=problem).files
-    if info.kind == "path":
-        problem = on_problem or _LOG.warning
-        drawn = draw_path(runs, info=info, tracker=tracker, folder=out, on_problem=problem)
-        return drawn.files
-    base = settings_of(info)
-    dataset = _dataset_of(info, data_dir) if info.synthetic else None
-    return draw_sweep(runs, info=info, base=base, dataset=dataset, folder=out).files
-
-
-def _draw_stored(
-    runs: pd.DataFrame,
-    info: SweepInfo,
-    results: Path,
-    data_dir: Path | None,
-    folder: Path,
-    on_problem: Callable[[str], None],
-) -> "Report":
-    """A diagnosis's figures, by the plan that it was run by."""
-    dataset = _dataset_of(info, data_dir)
-    if dataset is None:
-        raise StoreError(
-            f"{info.name}: cannot be drawn without its data set `{info.dataset}`, which is not "
-            "here as it was. Name its folder with --data-dir."
-        )
-    plan = read_json(results / "sweeps" / info.name / "plan.json")
-    diagnosis = diagnosis_of_plan(info.name, plan, read_spaces(info.model).diagnostics)
-    return draw_diagnosis(
-        runs,
-        info=info,
-        diagnosis=diagnosis,
-        dataset=dataset,
-        results=results,
-        device="auto",
-        folder=folder,
-        on_problem=on_problem,
-    )
-
-
-def _dataset_of(info: SweepInfo, data_dir: Path | None) -> Dataset | None:
-    """The very data that a sweep ran on; None where they are gone or others by now."""
-    if info.dataset not in dataset_names(data_dir):
-        return None
-    dataset = open_dataset(info.dataset, data_dir)
-    return dataset if dataset.data_hash == info.data_hash else None
 
 
 def draw_sweep(

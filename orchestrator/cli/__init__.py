@@ -17,6 +17,7 @@ from orchestrator.cli import (
     inspect,
     manage,
     path,
+    plot,
     runs,
     show,
     status,
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (runs, ablate, path, diagnose, explain, views, status, show, manage, inspect):
+for module in (runs, ablate, path, diagnose, explain, plot, views, status, show, manage, inspect):
     module.add_to(app)
 app.add_typer(data.app)
 

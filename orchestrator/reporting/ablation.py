@@ -67,6 +67,8 @@ def _write(
     numbers = frame.assign(by_seed=[" ".join(map(str, values)) for values in frame["by_seed"]])
     content = {".csv": numbers.to_csv(index=False, lineterminator="\n"), ".tex": latex}
     written = [write_whole(folder / f"{stem}{end}", text.encode()) for end, text in content.items()]
+    if not frame["seeds"].any():  # there is nothing to be seen in a figure
+        return tuple(written)
     return (*_draw(frame, info, folder / stem, bound=bound), *written)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.config import JSON, TrialConfig, override, trial_from_json
+from orchestrator.config import JSON, TrialConfig, override
 from orchestrator.results import code_digest
 from orchestrator.sweep.diagnostics import Diagnostics, View
 from orchestrator.sweep.study import ListedStudy, Point, Trial
@@ -96,23 +96,3 @@ class Diagnosis:
             "data": self.data_hash,
             "code": code_digest(),
         }
-
-
-def diagnosis_of_plan(name: str, plan: JSON, declared: Diagnostics) -> Diagnosis:
-    """The diagnosis that :meth:`Diagnosis.plan` told of.
-
-    Args:
-        name: the diagnosis's name.
-        plan: what was told.
-        declared: what the model's file says of its views.
-    """
-    return Diagnosis(
-        name=name,
-        base=trial_from_json(plan["base"]),
-        views=tuple(plan["views"]),
-        declared=declared,
-        changes=plan["variants"],
-        baseline=trial_from_json(plan["against"]) if plan["against"] else None,
-        seeds=tuple(plan["seeds"]),
-        data_hash=plan["data"],
-    )
