@@ -43,7 +43,7 @@ import torch
 from torch import Tensor, nn
 
 from models import Batch, Group, History, Masked, Positions, Prefixes, Recommender
-from orchestrator.config import MONITOR, TrialConfig, override, parse_assignment
+from orchestrator.config import MONITOR, TrialConfig, flatten, override, parse_assignment
 from orchestrator.data import Dataset, Sequences, open_dataset
 from orchestrator.data.batches import TrainingBatches, windows
 from orchestrator.data.interactions import bounds
@@ -58,9 +58,25 @@ from orchestrator.training.seeding import derive, reproducible
 PHASES = ("batching", "catalogue", "encoder", "loss", "backward", "optimiser")
 """Of one step, in order. ``catalogue`` (item representations), ``encoder`` (histories) and ``loss``
 (the rest of the model's loss, mostly logits and softmax) are the forward pass."""
-METHODS = {"encode": "encoder", "encode_items": "catalogue", "tables": "catalogue"}
+METHODS = {
+    "encode": "encoder",
+    "encode_items": "catalogue",
+    "table": "catalogue",
+    "tables": "catalogue",
+}
 """Model's method -> phase that its time belongs to; the rest of ``loss`` is the loss."""
-MODELS = ("sasrec", "tame", "decorec", "gru4rec", "nextitnet", "bert4rec", "fearec")
+MODELS = (
+    "sasrec",
+    "tame",
+    "decorec",
+    "gru4rec",
+    "nextitnet",
+    "bert4rec",
+    "fearec",
+    "mmmlp",
+    "hm4sr",
+    "unisrec",
+)
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -279,7 +295,8 @@ def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
     Sequences beyond the history limit are left out: those we cut into windows, whose histories
     are shorter than a prefix's.
     """
-    plain = override(config, {"model.dropout": 0.0}, where="agreement")
+    dropped = {key: 0.0 for key in flatten(config) if key.endswith("dropout")}
+    plain = override(config, dropped, where="agreement")
     model = build_model(plain, dataset).train()
     model.start_epoch(model.stages()[0], 1)
     some = _short_sequences(
@@ -296,6 +313,7 @@ def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
 
 
 def _loss_and_gradients(model: Recommender, batch: Batch) -> tuple[float, Tensor]:
+    torch.manual_seed(0)  # gates of experts are noisy
     model.zero_grad(set_to_none=True)
     loss = model.loss(batch).total
     loss.backward()

@@ -1,9 +1,21 @@
 """A zoo of sequential recommenders in plain torch: one file is one paper."""
 
+from models._inputs import (
+    CATEGORIES,
+    IDS,
+    PLAIN,
+    TIMESTAMPS,
+    Inputs,
+    MissingInputError,
+    Need,
+    settle,
+)
 from models._interface import (
+    FORMS,
     HIDDEN,
     Batch,
     Catalogue,
+    Categories,
     Clustered,
     Config,
     Derived,
@@ -24,18 +36,27 @@ from models._interface import (
 from models._registry import find, names
 
 __all__ = [
+    "CATEGORIES",
+    "FORMS",
     "HIDDEN",
+    "IDS",
+    "PLAIN",
+    "TIMESTAMPS",
     "Batch",
     "Catalogue",
+    "Categories",
     "Clustered",
     "Config",
     "Derived",
     "Group",
     "History",
+    "Inputs",
     "Items",
     "Loss",
     "Masked",
+    "MissingInputError",
     "Modality",
+    "Need",
     "Positions",
     "Prefixes",
     "Recommender",
@@ -45,4 +66,5 @@ __all__ = [
     "Twins",
     "find",
     "names",
+    "settle",
 ]

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from models._inputs import CATEGORIES, IDS, TIMESTAMPS, Inputs, Need, settle
+
 Items: TypeAlias = Mapping[str, Tensor]
 """Representations of the whole catalogue, each ``rows x ...``; what they are is the model's own."""
 
@@ -160,6 +162,10 @@ class TokenFeatures:
         return int(self.values.shape[1])
 
 
+FORMS = ("pooled", "tokens", "layers")
+"""What a modality's features may be: a vector per item, packed tokens, a vector per layer."""
+
+
 @dataclass(frozen=True)
 class Modality:
     """Features of one modality for the whole catalogue; tokens, pooled vectors or both are there.
@@ -175,6 +181,24 @@ class Modality:
     """The class token's state after the encoder's embedding and after each of its layers."""
     missing: Bool[Tensor, " rows"] | None = None
     """Items without this modality in any form; None where every item has it."""
+
+
+@dataclass(frozen=True)
+class Categories:
+    """Categories of every item, packed: item ``i`` owns ``lengths[i]`` consecutive values."""
+
+    names: tuple[str, ...]
+    values: Int[Tensor, " packed"]
+    """Places among the names, counted from 0."""
+    lengths: Int[Tensor, " rows"]
+    """Categories of each item; 0 for padding and where none is known."""
+
+    def multi_hot(self) -> Bool[Tensor, "rows categories"]:
+        """Which categories each item has."""
+        owner = torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths.long())
+        found = torch.zeros(len(self.lengths), len(self.names), dtype=torch.bool)
+        found[owner, self.values.long()] = True
+        return found
 
 
 class Derived(ABC):
@@ -206,6 +230,18 @@ class Catalogue:
     modalities: Mapping[str, Modality] = field(default_factory=dict)
     derived: Derived | None = None
     """None for a catalogue without sequences."""
+    has_timestamps: bool = False
+    """Whether histories come with clock times."""
+    categories: Categories | None = None
+
+    def available(self) -> dict[str, tuple[str, ...]]:
+        """Every input that is there; of a modality, the forms it is there in."""
+        forms = {
+            name: tuple(form for form in FORMS if getattr(modality, form) is not None)
+            for name, modality in self.modalities.items()
+        }
+        there = {TIMESTAMPS: self.has_timestamps, CATEGORIES: self.categories is not None}
+        return {IDS: (), **forms, **{name: () for name, is_there in there.items() if is_there}}
 
     def derivations(self) -> Derived:
         """What can be derived from the training part.
@@ -228,6 +264,28 @@ class Catalogue:
             raise ValueError(f"the data set has no `{name}` features; it has {has}.")
         return self.modalities[name]
 
+    def pooled(self, name: str) -> Float[Tensor, "rows width"]:
+        """One vector per item of a modality.
+
+        Raises:
+            MissingInputError: the data set has none.
+        """
+        settle((Need(name, ("pooled",)),), self.available())
+        pooled = self.modality(name).pooled
+        assert pooled is not None
+        return pooled
+
+    def layers(self, name: str) -> Float[Tensor, "rows layers width"]:
+        """The states of every layer of a modality's encoder.
+
+        Raises:
+            MissingInputError: the data set has none.
+        """
+        settle((Need(name, ("layers",)),), self.available())
+        layers = self.modality(name).layers
+        assert layers is not None
+        return layers
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -245,6 +303,10 @@ class Config:
         at_least("dim", self.dim, 1)
         at_least("max_length", self.max_length, 1)
         probability("dropout", self.dropout)
+
+    def needs(self) -> tuple[Need, ...]:
+        """The inputs a model of these settings reads; ids alone unless it says otherwise."""
+        return (Need(IDS),)
 
     def canonical(self) -> "Config":
         """The same computation with every setting that others switch off at one fixed value.
@@ -294,6 +356,8 @@ class Recommender(nn.Module, ABC):
     """Whether the state at a position depends on that position and earlier ones alone."""
 
     config: Config
+    reads: Inputs = Inputs()
+    """What it reads of its catalogue: :func:`~models._inputs.settle` of its config's needs."""
 
     def samples(self) -> Samples:
         """What it trains on: a loss at every position unless a model says otherwise."""
@@ -308,7 +372,7 @@ class Recommender(nn.Module, ABC):
 
     def input_forms(self) -> Mapping[str, str]:
         """Modality -> form it is used in (``tokens``, ``pooled``); goes into run tags."""
-        return {}
+        return self.reads.forms
 
     def inert_settings(self) -> Mapping[str, str]:
         """Setting -> why it changes nothing on this catalogue; a sweep over it says so first."""

@@ -37,6 +37,25 @@ def _softmax_part(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(states @ items[1:].T, targets - 1, reduction="sum")
 
 
+def cosine_softmax(
+    states: Float[Tensor, "targets dim"],
+    items: Float[Tensor, "rows dim"],
+    targets: Int[Tensor, " targets"],
+    *,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy of each target against the whole catalogue, by cosines over tau."""
+    scaled = F.normalize(states, dim=-1) / temperature
+    return full_softmax(scaled, F.normalize(items, dim=-1), targets)
+
+
+def cosines(
+    states: Float[Tensor, "batch dim"], items: Float[Tensor, "rows dim"]
+) -> Float[Tensor, "batch items"]:
+    """Cosine of each state with every item's row; row 0 is padding and has no column."""
+    return F.normalize(states, dim=-1) @ F.normalize(items[1:], dim=-1).T
+
+
 def in_batch_contrast(
     states: Float[Tensor, "targets dim"],
     items: Float[Tensor, "rows dim"],
@@ -84,6 +103,33 @@ def pair_contrast(
         return F.cross_entropy(logits, (own + len(first)) % len(states), reduction="sum")
 
     return chunked_mean(part, states / temperature, states, own, max_logits)
+
+
+def matched_contrast(
+    states: Float[Tensor, "targets dim"],
+    others: Float[Tensor, "targets dim"],
+    targets: Int[Tensor, " targets"],
+    *,
+    temperature: float,
+    max_logits: int = MAX_LOGITS,
+) -> Float[Tensor, ""]:
+    """Mean InfoNCE of each state with the other one of its target, by cosines over tau.
+
+    Those of all other targets of the batch are the negatives; another place with the same target
+    item is none.
+    """
+    candidates = F.normalize(others, dim=-1)
+    own = torch.arange(len(targets), device=targets.device)
+
+    def part(scaled: Tensor, candidates: Tensor, own: Tensor) -> Tensor:
+        logits = scaled @ candidates.T
+        same = targets[own][:, None] == targets
+        same = same.scatter(1, own[:, None], torch.zeros_like(same))
+        return F.cross_entropy(logits.masked_fill(same, -torch.inf), own, reduction="sum")
+
+    return chunked_mean(
+        part, F.normalize(states, dim=-1) / temperature, candidates, own, max_logits
+    )
 
 
 def chunked_mean(

@@ -33,6 +33,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from models._inputs import IDS as ID_INPUT
+from models._inputs import Need, settle
 from models._interface import (
     Batch,
     Catalogue,
@@ -163,6 +165,11 @@ class DeCoRecConfig(EncoderConfig):
         later = {name: getattr(default, name) for name in _OF_STAGE_2}
         return dataclasses.replace(self, **{**later, "fusion": "modality"})
 
+    def needs(self) -> tuple[Need, ...]:
+        """Pooled vectors of what it reads; ids but in the training of modality alone."""
+        ids = () if self.fusion == "modality" else (Need(ID_INPUT),)
+        return (*ids, *(Need(name, ("pooled",)) for name in self.modalities()))
+
     def clusters_of(self, num_items: int) -> int:
         """Number k of clusters of each modality."""
         wanted = self.num_clusters or round(self.cluster_ratio * num_items)
@@ -262,7 +269,8 @@ class DeCoRec(Recommender):
         super().__init__()
         self.config = config
         self.sources = config.modalities() or (IDS,)
-        features = {name: _pooled(catalogue, name) for name in config.modalities()}
+        self.reads = settle(config.needs(), catalogue.available())
+        features = {name: catalogue.pooled(name) for name in config.modalities()}
         self.adapters = nn.ModuleDict({name: Adapter(x, config) for name, x in features.items()})
         self.encoder = SequenceEncoder(config.encoder_shape())
         self.output_norm = nn.LayerNorm(config.dim)
@@ -319,10 +327,6 @@ class DeCoRec(Recommender):
         if "adapters.*" in stage.frozen:
             with torch.no_grad():
                 self._adapted = {name: adapter() for name, adapter in self.adapters.items()}
-
-    def input_forms(self) -> Mapping[str, str]:
-        """One pooled vector of each modality."""
-        return dict.fromkeys(self.config.modalities(), "pooled")
 
     def tables(self, parts_used: tuple[str, ...] = PARTS) -> dict[str, Float[Tensor, "rows dim"]]:
         """Every item as each source represents it (eq. 10), or as some of its parts do."""
@@ -438,13 +442,6 @@ class DeCoRec(Recommender):
             weights = self._log_weights(logits).exp()
             return torch.einsum("bstn,st->bn", found, weights)
         return logits.diagonal(dim1=1, dim2=2).softmax(dim=1).sum(dim=2)
-
-
-def _pooled(catalogue: Catalogue, name: str) -> Float[Tensor, "rows width"]:
-    pooled = catalogue.modality(name).pooled
-    if pooled is None:
-        raise ValueError(f"the data set has `{name}` tokens alone; DeCoRec needs pooled vectors.")
-    return pooled
 
 
 def _normalised(counts: Tensor, norm: str) -> Tensor:

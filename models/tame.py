@@ -26,6 +26,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from models._inputs import IDS, Need, settle
 from models._interface import (
     Batch,
     Catalogue,
@@ -107,6 +108,11 @@ class TAMEConfig(EncoderConfig):
         if not self.contrast_weight:
             unused["temperature"] = TAMEConfig.temperature
         return dataclasses.replace(self, **unused)
+
+    def needs(self) -> tuple[Need, ...]:
+        """Ids, and of each modality in use tokens, or pooled vectors as one token per item."""
+        forms = ("tokens", "pooled") if self.use_retriever else ("pooled", "tokens")
+        return (Need(IDS), *(Need(name, forms) for name in self.modalities()))
 
     def modalities(self) -> dict[str, tuple[int, int]]:
         """Modality in use -> its numbers of queries and heads."""
@@ -256,6 +262,7 @@ class TAME(Recommender):
         super().__init__()
         self.config = config
         sizes = config.modalities()
+        self.reads = settle(config.needs(), catalogue.available())
         features = {name: catalogue.modality(name) for name in sizes}
         self.item_ids = item_table(catalogue.num_items, config.dim)
         self.vectors = nn.ModuleDict(

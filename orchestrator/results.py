@@ -5,7 +5,6 @@ repeat the run: settings, seed, data hash, code digest, versions, device.
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 import platform
@@ -19,6 +18,7 @@ from typing import Any, Literal
 
 import orchestrator
 from orchestrator.config import JSON, TrialConfig, content_hash
+from orchestrator.digest import code_digest
 from orchestrator.errors import StoreError
 
 Status = Literal["finished", "failed", "stopped"]
@@ -79,10 +79,20 @@ class Record:
     traceback: str | None = None
     num_parameters: int = 0
     seconds: float = 0.0
+    cpu_seconds: float | None = None
+    """Processor time of the process that ended it, all threads together; None where it was not
+    counted."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Modality -> form of its features (tokens, pooled)."""
+    label: str = ""
+    """What the model is called on this data set: its name, with more behind it where it runs on
+    inputs that it was not made for (``iisan-pooled``). Empty in records of before there were any,
+    and of runs that were not finished."""
     reused: Mapping[str, str] = field(default_factory=dict)
     """Stage -> the finished run that it was taken from, being the same computation."""
+    peak_memory: int | None = None
+    """Bytes at most while it ran: of its process on a CPU, libraries among them, and of its tensors
+    on a GPU; None where it was not measured."""
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`record_from_json` rebuilds this."""
@@ -143,29 +153,13 @@ def read_record(path: Path) -> Record:
 def run_id(config: TrialConfig, data: str) -> str:
     """Content hash of settings, seed, data and code: equal ids are one and the same computation."""
     plain = dataclasses.replace(config, settings=config.settings.canonical()).to_json()
-    return content_hash({"config": plain, "data": data, "code": code_digest()})
+    return content_hash({"config": plain, "data": data, "code": code_digest(config.model)})
 
 
 def first_stage_id(config: TrialConfig, data: str) -> str | None:
     """Id of the run that is the first stage of a run of several; None where there is none such."""
     first = config.settings.first_stage()
     return None if first is None else run_id(dataclasses.replace(config, settings=first), data)
-
-
-@cache
-def code_digest() -> str:
-    """Digest of every source file of the two packages that a run's result may depend on."""
-    root = Path(orchestrator.__file__).parent
-    import models
-
-    folders = [
-        Path(models.__file__).parent,
-        *(root / n for n in ("training", "evaluation", "data")),
-    ]
-    digest = hashlib.sha256()
-    for path in sorted(p for folder in folders for p in folder.rglob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @cache
@@ -188,7 +182,7 @@ def _git(root: Path, *words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def provenance(*, data: str, device: str) -> Provenance:
+def provenance(*, model: str, data: str, device: str) -> Provenance:
     """Where this process's numbers come from."""
     versions = {"python": platform.python_version(), "orch": orchestrator.__version__}
     for package in ("torch", "numpy", "ray", "optuna", "mlflow"):
@@ -197,5 +191,5 @@ def provenance(*, data: str, device: str) -> Provenance:
         except PackageNotFoundError:
             continue
     return Provenance(
-        code=code_digest(), commit=commit(), data=data, device=device, versions=versions
+        code=code_digest(model), commit=commit(), data=data, device=device, versions=versions
     )

@@ -2,6 +2,10 @@
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("orch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("orch")  # how long an example takes says how busy the machine is
 
 
 def pytest_configure():

@@ -15,29 +15,36 @@ user can mend. Ray and MLflow are imported by the functions that need them, not 
 """
 
 from orchestrator.api.choosing import BestPoint, best, export_best
+from orchestrator.api.comparing import compare
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.doctor import Finding, doctor
 from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
 from orchestrator.api.jobs import plan
-from orchestrator.api.listing import datasets, models, spaces
+from orchestrator.api.listing import datasets, model, models, spaces
+from orchestrator.api.looking import DataInfo, check_data, data_info
+from orchestrator.api.obtaining import DataResult, get_data, sources
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
 from orchestrator.api.plotting import Plotted, frame, kinds, plot
+from orchestrator.api.publishing import report
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.results import (
     RESULTS,
     AblationResult,
+    ComparisonResult,
     DiagnosisResult,
     ExplanationResult,
     ModelDescription,
     PathResult,
+    SettingDescription,
     SweepResult,
 )
 from orchestrator.api.resuming import resume
 from orchestrator.api.showing import RunView, show
 from orchestrator.api.studies import ablate, sweep
+from orchestrator.api.tabling import table_ablation, table_comparison, table_statistics
 from orchestrator.api.training import train
 from orchestrator.api.watching import Status, SweepStatus, status, status_of
 from orchestrator.encoding import Encoded
@@ -46,6 +53,9 @@ __all__ = [
     "RESULTS",
     "AblationResult",
     "BestPoint",
+    "ComparisonResult",
+    "DataInfo",
+    "DataResult",
     "DiagnosisResult",
     "Encoded",
     "ExplanationResult",
@@ -55,11 +65,15 @@ __all__ = [
     "Plotted",
     "Removal",
     "RunView",
+    "SettingDescription",
     "Status",
     "SweepResult",
     "SweepStatus",
     "ablate",
     "best",
+    "check_data",
+    "compare",
+    "data_info",
     "datasets",
     "diagnose",
     "doctor",
@@ -67,22 +81,29 @@ __all__ = [
     "explain",
     "export_best",
     "frame",
+    "get_data",
     "import_data",
     "kinds",
     "make_planted",
+    "model",
     "models",
     "path",
     "plan",
     "plan_removal",
     "plot",
     "remove",
+    "report",
     "restore",
     "resume",
     "show",
+    "sources",
     "spaces",
     "status",
     "status_of",
     "sweep",
+    "table_ablation",
+    "table_comparison",
+    "table_statistics",
     "train",
     "ui",
 ]

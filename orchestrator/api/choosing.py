@@ -28,7 +28,8 @@ class BestPoint:
     dataset: str
     synthetic: bool
     variant: str
-    """Of an ablation whose variants had searches of their own; else empty."""
+    """Of an ablation whose variants had searches of their own; of a comparison the model; else
+    empty."""
     settings: Mapping[str, Any]
     """Dotted key -> value, all of them."""
     changed: Mapping[str, Any]
@@ -64,7 +65,7 @@ def best(
 
     Args:
         sweep: its name.
-        variant: of an ablation with searches; the base by default.
+        variant: of an ablation with searches; the base by default. Of a comparison the model.
         results: the results folder.
         tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
 
@@ -78,14 +79,15 @@ def best(
     rows = standing.runs.sort_values("seed")
     runs = tuple(rows["run_id"])
     settings = dict(reader.params(runs[0]))
+    model = of if state.info.kind == "comparison" else state.info.model
     return BestPoint(
         sweep=sweep,
-        model=state.info.model,
+        model=model,
         dataset=state.info.dataset,
         synthetic=state.info.synthetic,
         variant=of,
         settings=settings,
-        changed=differing(state.info.model, settings),
+        changed=differing(model, settings),
         swept=tuple(state.info.factors),
         seeds=standing.mean.seeds,
         runs=runs,
@@ -131,6 +133,8 @@ def _chosen(state: SweepState, variant: str | None) -> tuple[Standing, str]:
         raise ConfigError(
             f"{name} is a diagnosis: it compares views of one model and chooses none."
         )
+    if state.info.kind == "comparison":
+        return _tuned_model(state, variant)
     if state.info.kind == "ablation":
         return _retuned(state, variant or BASE)
     if variant is not None:
@@ -139,6 +143,26 @@ def _chosen(state: SweepState, variant: str | None) -> tuple[Standing, str]:
     if found is None:
         raise StoreError(f"{name}: no run has finished yet; see `orch status {name}`.")
     return found, ""
+
+
+def _tuned_model(state: SweepState, model: str | None) -> tuple[Standing, str]:
+    """A compared model at the settings that its own search chose."""
+    name, models = state.info.name, [variant.name for variant in state.info.variants]
+    if not state.info.num_tuned:
+        raise ConfigError(
+            f"{name} is a comparison that has chosen no settings: its models run at their own, "
+            "unless --tune N gives each a search."
+        )
+    if model is None:
+        raise ConfigError(
+            f"--variant: {name} tuned each model for itself. Name one of {', '.join(models)}."
+        )
+    if model not in models:
+        raise ConfigError(f"--variant: {unknown(f'model of {name}', model, models)}")
+    found = retuned(state.runs)
+    if model not in found:
+        raise StoreError(f"{name}: no run of {model} at chosen settings has finished yet.")
+    return found[model], model
 
 
 def _retuned(state: SweepState, variant: str) -> tuple[Standing, str]:
@@ -161,12 +185,15 @@ def _figures(standing: Standing) -> dict[str, Mean]:
 def _about(state: SweepState, standing: Standing, variant: str) -> str:
     info, mean = state.info, standing.mean
     kind = f"Variant `{variant}` of ablation" if variant else "Best point of sweep"
+    model = info.shown_model
+    if info.kind == "comparison":
+        kind, model = "A model of comparison", variant
     origin = " (synthetic data)" if info.synthetic else ""
     seeds = f"seed{'s' * (len(mean.seeds) > 1)} {', '.join(map(str, mean.seeds))}"
     count = f"{standing.num_compared} point{'s' * (standing.num_compared != 1)}"
     searched = " searched at one seed" if variant else ""
     lines = [
-        f"{kind} {info.name}: {info.model} on {info.dataset}{origin}, {seeds}.",
+        f"{kind} {info.name}: {model} on {info.dataset}{origin}, {seeds}.",
         f"Chosen from {count}{searched} by validation NDCG@10 alone, "
         f"which is {mean.mean:.4f} over the seeds above; test figures choose nothing.",
     ]

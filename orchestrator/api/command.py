@@ -1,4 +1,4 @@
-"""The call that began a sweep, an ablation or a diagnosis, kept so that it can be made again."""
+"""The call that began a sweep or anything like it, kept so that it can be made again."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,6 +41,8 @@ class Command:
         for key in ("data_dir", "config"):
             if plain.get(key) is not None:
                 plain[key] = str(Path(plain[key]).resolve())
+        if "configs" in plain:
+            plain["configs"] = [str(Path(path).resolve()) for path in plain["configs"]]
         if plain.get("tracking_uri") is not None:
             plain["tracking_uri"] = shown(plain["tracking_uri"])
         write_json(folder / FILE, {"function": self.function, "arguments": {**plain, "name": name}})
@@ -82,4 +84,6 @@ def again(
             f"--tracking-uri: {uri} has a password, which is not kept. Give the option again."
         )
     paths = {key: Path(arguments[key]) for key in _PATHS if arguments.get(key)}
+    if "configs" in arguments:
+        arguments["configs"] = [Path(path) for path in arguments["configs"]]
     return functions[command.function](**{**arguments, **paths})

@@ -18,6 +18,7 @@ from orchestrator.sweep.run import run_study
 from orchestrator.sweep.settings_file import base_settings
 from orchestrator.sweep.space import read_spaces
 from orchestrator.tracking.runs import SweepInfo
+from orchestrator.training.inputs import label
 
 BASELINE = "sasrec"
 """The model that gains are over, where no other is named."""
@@ -93,6 +94,7 @@ def diagnosis_info(diagnosis: Diagnosis, dataset: Dataset) -> SweepInfo:
         name=diagnosis.name,
         kind="diagnosis",
         model=base.model,
+        label=label(base, dataset),
         dataset=dataset.name,
         data_hash=diagnosis.data_hash,
         space="diagnosis",

@@ -16,6 +16,7 @@ def import_data(
     overwrite: bool = False,
     images: Path | None = None,
     text_columns: tuple[str, ...] | None = None,
+    category_columns: tuple[str, ...] | None = None,
     min_interactions: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Dataset:
@@ -29,6 +30,8 @@ def import_data(
         images: folder of pictures, where they do not lie in the folder itself.
         text_columns: columns of ``items.tsv`` that make an item's text, in this order; by default
             all that hold words.
+        category_columns: columns of ``items.tsv`` that hold an item's categories; by default it
+            has none.
         min_interactions: least interactions of every user and item of a ratings file, 5 by
             default.
         progress: hears what is done, how much of it is done, and how much there is.
@@ -38,7 +41,10 @@ def import_data(
             its layout has no use for an option.
     """
     options = data.Options(
-        images=images, text_columns=text_columns, min_interactions=min_interactions
+        images=images,
+        text_columns=text_columns,
+        category_columns=category_columns,
+        min_interactions=min_interactions,
     )
     return data.import_dataset(
         path,

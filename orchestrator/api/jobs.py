@@ -1,4 +1,4 @@
-"""A sweep or an ablation between being checked and being run, so that its price can be told."""
+"""What is checked and not run yet, so that its price can be told."""
 
 import inspect
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from orchestrator.api.way import Way
 from orchestrator.data import Dataset
 from orchestrator.sweep.ablation import Ablation
 from orchestrator.sweep.budget import seconds_of
+from orchestrator.sweep.comparison import Comparison
 from orchestrator.sweep.run import StudyOutcome
 from orchestrator.sweep.study import SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
@@ -28,7 +29,7 @@ R = TypeVar("R", bound=SweepResult)
 class Job:
     """What is checked; nothing is written or started yet."""
 
-    study: SpaceStudy | Ablation
+    study: SpaceStudy | Ablation | Comparison
     info: SweepInfo
     way: Way
     dataset: Dataset
@@ -52,16 +53,18 @@ def does(result: type[R]) -> Callable[[Callable[P, Job]], Callable[P, R]]:
 
 
 def plan(function: Callable[P, SweepResult], *args: P.args, **given: P.kwargs) -> "Plan":
-    """What a sweep or an ablation would run, and its price; nothing is started or written.
+    """What a sweep, an ablation or a comparison would run, and its price.
 
-    A few optimiser steps and a validation are timed for what differs in cost, on this machine.
+    Nothing is started or written. A few optimiser steps and a validation are timed for what
+    differs in cost, on this machine.
 
     ::
 
         print(api.plan(api.sweep, "tame", "heads", dataset="scientific").text)
 
     Args:
-        function: :func:`orchestrator.api.sweep` or :func:`orchestrator.api.ablate`.
+        function: :func:`orchestrator.api.sweep`, :func:`orchestrator.api.ablate` or
+            :func:`orchestrator.api.compare`.
         args: its arguments.
         given: its arguments by name.
 

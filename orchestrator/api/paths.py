@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 
 import pandas as pd
 
@@ -21,7 +21,17 @@ from orchestrator.tracking.runs import SweepInfo
 
 if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
-    from orchestrator.tracking.mlflow import Tracker
+
+
+@runtime_checkable
+class Store(Protocol):
+    """What a study's runs are read from: a tracker, or what reads alone."""
+
+    def find_sweep(self, name: str) -> SweepInfo:
+        """A study by name; StoreError where there is none."""
+
+    def runs_frame(self, name: str) -> pd.DataFrame:
+        """Its runs, as :meth:`Tracker.runs_frame`."""
 
 
 def path(
@@ -60,7 +70,7 @@ def path(
     dataset = _same_data(searched, way.data_dir)
     plan = _plan(searched, tracker.runs_frame(search), seeds=seeds, name=name)
     info = _path_info(plan, searched, dataset)
-    draw = partial(draw_path, info=info, tracker=tracker, on_problem=way.problem)
+    draw = partial(draw_path, info=info, store=tracker, on_problem=way.problem)
     return PathResult(**tracked(plan, info, way, partial(run_path, plan), draw))
 
 
@@ -130,6 +140,7 @@ def _path_info(plan: AblationPath, searched: SweepInfo, dataset: Dataset) -> Swe
         name=plan.name,
         kind="path",
         model=searched.model,
+        label=searched.label,
         dataset=dataset.name,
         data_hash=plan.data_hash,
         space="path",
@@ -146,7 +157,7 @@ def draw_path(
     runs: pd.DataFrame,
     *,
     info: SweepInfo,
-    tracker: "Tracker",
+    store: Store,
     folder: Path,
     on_problem: Callable[[str], None],
 ) -> "Report":
@@ -154,8 +165,8 @@ def draw_path(
     from orchestrator.reporting.path_report import report_path
 
     try:
-        searched = tracker.find_sweep(info.search)
-        trials = tracker.runs_frame(info.search)
+        searched = store.find_sweep(info.search)
+        trials = store.runs_frame(info.search)
     except StoreError as error:
         on_problem(f"the path is not compared with its search: {error}")
         return report_path(runs, info, folder=folder)

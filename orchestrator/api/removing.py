@@ -71,7 +71,7 @@ def plan_removal(
     info = tree.state.info
     return Removal(
         name=sweep,
-        about=f"{info.model}, {info.space}, on {info.dataset}: {tree.state.condition}",
+        about=f"{info.shown_model}, {info.space}, on {info.dataset}: {tree.state.condition}",
         num_in_store=len(tree.identities),
         folder=folder,
         runs=runs,

@@ -1,10 +1,14 @@
 """What the functions of :mod:`orchestrator.api` give back."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from models import Need, Samples
 from orchestrator.results import Record
 
 RESULTS = Path("results")
@@ -12,14 +16,40 @@ RESULTS = Path("results")
 
 
 @dataclass(frozen=True, kw_only=True)
+class SettingDescription:
+    """One setting of a model."""
+
+    name: str
+    kind: str
+    """Its type in words; the values, where there are only some."""
+    default: Any
+    about: str
+    """The text under its field."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """One line of ``orch models``."""
+    """What ``orch models`` tells of a model, at its default settings."""
 
     name: str
     about: str
     """First line of the model's docstring."""
+    sections: Mapping[str, str]
+    """Further paragraphs of it by their heads: ``Paper``, ``Idea``, ``Differs from the paper``."""
+    needs: tuple[Need, ...]
+    """The inputs it reads."""
+    causal: bool
+    samples: Samples
+    """What it trains on."""
+    settings: tuple[SettingDescription, ...]
     spaces: tuple[str, ...]
     variants: tuple[str, ...]
+
+    @property
+    def venue(self) -> str:
+        """Where and when the paper appeared; empty where the docstring does not say."""
+        found = re.search(r'",\s+([^,"]+\s+\d{4})', self.sections.get("Paper", ""))
+        return "" if found is None else found[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +81,11 @@ class SweepResult:
 @dataclass(frozen=True, kw_only=True)
 class AblationResult(SweepResult):
     """What an ablation left behind; its table is that of :mod:`orchestrator.reporting.ablation`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonResult(SweepResult):
+    """What a comparison left behind; its table has a row per model."""
 
 
 @dataclass(frozen=True, kw_only=True)

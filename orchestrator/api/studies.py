@@ -14,8 +14,9 @@ from orchestrator.api.way import How, Way
 from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.errors import ConfigError
-from orchestrator.sweep.ablation import Ablation, run_ablation
+from orchestrator.sweep.ablation import Ablation
 from orchestrator.sweep.factors import Choice, plain
+from orchestrator.sweep.phases import run_phases
 from orchestrator.sweep.prepare import at_least_one, prepare
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.prepare_search import check_executor, read_objectives
@@ -26,6 +27,7 @@ from orchestrator.sweep.settle import Rule
 from orchestrator.sweep.space import find_space, read_spaces
 from orchestrator.sweep.study import Sampler, Scheduler, SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
+from orchestrator.training.inputs import label
 
 SAMPLED = 20
 """Points of a sampled space where no number is asked for."""
@@ -194,7 +196,7 @@ def ablate(
         prove(ablation.search.space, ablation.base, opened, on_check=on_check)
     info = replace(ablation_info(ablation, opened, bound=bound), looks=way.looks)
     draw = partial(draw_ablation, info=info, results=way.results, on_problem=way.problem)
-    work = partial(run_ablation, ablation)
+    work = partial(run_phases, ablation)
     return Job(study=ablation, info=info, way=way, dataset=opened, work=work, draw=draw)
 
 
@@ -219,6 +221,7 @@ def sweep_info(study: SpaceStudy, dataset: Dataset) -> SweepInfo:
         name=study.name,
         kind=study.space.kind,
         model=study.base.model,
+        label=label(study.base, dataset),
         dataset=dataset.name,
         data_hash=study.data_hash,
         space=study.space.name,
@@ -240,6 +243,7 @@ def ablation_info(ablation: Ablation, dataset: Dataset, *, bound: float) -> Swee
         name=ablation.name,
         kind="ablation",
         model=base.model,
+        label=label(base, dataset),
         dataset=dataset.name,
         data_hash=ablation.data_hash,
         space="ablation",

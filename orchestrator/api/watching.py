@@ -18,7 +18,7 @@ class Status:
 
     name: str
     kind: str
-    """one-factor, grid, joint; ablation; diagnosis."""
+    """one-factor, grid, joint; ablation; diagnosis; path; comparison."""
     space: str
     """The space, of a sweep."""
     model: str
@@ -116,7 +116,7 @@ def _overview(state: SweepState) -> dict[str, Any]:
         "name": info.name,
         "kind": info.kind,
         "space": info.space,
-        "model": info.model,
+        "model": info.shown_model,
         "dataset": info.dataset,
         "synthetic": info.synthetic,
         "condition": state.condition,
@@ -138,6 +138,10 @@ def _best(state: SweepState) -> tuple[float | None, int]:
     return (None, 0) if found is None else (found.mean.mean, len(found.mean.seeds))
 
 
+_FUNCTIONS = {"ablation": "ablate", "diagnosis": "diagnose", "comparison": "compare"}
+"""Kind -> the function that begins it; any other is a sweep."""
+
+
 def _go_on(state: SweepState) -> str:
     """What to type, and where; the same command goes on where a sweep stopped."""
     if state.condition in ("finished", "running"):
@@ -145,5 +149,5 @@ def _go_on(state: SweepState) -> str:
     if state.command:
         is_here = Path(state.cwd) == Path.cwd()
         return state.command if is_here else f"cd {shlex.quote(state.cwd)} && {state.command}"
-    function = {"ablation": "ablate", "diagnosis": "diagnose"}.get(state.info.kind, "sweep")
+    function = _FUNCTIONS.get(state.info.kind, "sweep")
     return f"what started it: `orch {function}` or `api.{function}` with the same arguments"

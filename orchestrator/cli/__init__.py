@@ -11,6 +11,7 @@ import typer
 
 from orchestrator.cli import (
     ablate,
+    compare,
     data,
     diagnose,
     explain,
@@ -18,9 +19,11 @@ from orchestrator.cli import (
     manage,
     path,
     plot,
+    report,
     runs,
     show,
     status,
+    table,
     tracked,
     views,
 )
@@ -37,9 +40,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (runs, ablate, path, diagnose, explain, plot, views, status, show, manage, inspect):
+for module in (
+    runs,
+    ablate,
+    compare,
+    path,
+    diagnose,
+    explain,
+    plot,
+    views,
+    report,
+    status,
+    show,
+    manage,
+    inspect,
+):
     module.add_to(app)
 app.add_typer(data.app)
+app.add_typer(table.app)
 
 
 def main() -> None:

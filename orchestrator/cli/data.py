@@ -1,17 +1,17 @@
 """``orch data``: data sets in and out of the user's folder of data sets."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from orchestrator.cli import options
+from orchestrator.cli import data_get, data_lines, data_look, options
 
-if TYPE_CHECKING:
-    from orchestrator.encoding import Encoded
-
-app = typer.Typer(name="data", help="Import, encode and make data sets.", no_args_is_help=True)
+app = typer.Typer(
+    name="data", help="Get, import, encode, make and check data sets.", no_args_is_help=True
+)
+app.command()(data_get.get)
+data_look.add_to(app)
 
 
 @app.command(name="import")
@@ -29,6 +29,12 @@ def import_(
         typer.Option(
             metavar="A,B",
             help="Columns of items.tsv that make the text; by default all that hold words.",
+        ),
+    ] = None,
+    category_columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Columns of items.tsv that hold categories; by default none."
         ),
     ] = None,
     min_interactions: Annotated[
@@ -53,29 +59,18 @@ def import_(
         overwrite=overwrite,
         images=images,
         text_columns=None if text_columns is None else _listed(text_columns),
+        category_columns=None if category_columns is None else _listed(category_columns),
         min_interactions=min_interactions,
-        progress=_progress(),
+        progress=data_lines.progress(),
     )
     targets = dataset.manifest.counts.training_targets
     typer.echo(f"{dataset.name}: {dataset.manifest.size_text}, {targets:,} training targets")
-    typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")
+    data_lines.tell_stored(dataset)
 
 
 def _listed(text: str) -> tuple[str, ...]:
     """The parts of a list with commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    """One line that counts up on a terminal; silent elsewhere."""
-    import sys
-
-    def show(what: str, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if done == total else ""
-            typer.echo(f"\r{what}: {done:,} of {total:,}{end}", err=True, nl=False)
-
-    return show
 
 
 @app.command()
@@ -105,7 +100,7 @@ def planted(
         overwrite=overwrite,
         data_dir=data_dir,
     )
-    typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")
+    data_lines.tell_stored(dataset)
 
 
 @app.command()
@@ -118,6 +113,9 @@ def encode(
     forms: Annotated[
         str, typer.Option(metavar="A,B", help="What to store, of tokens, pooled and layers.")
     ] = "tokens,pooled",
+    hidden_states: Annotated[
+        bool, typer.Option("--hidden-states", help="Store layers alone: short for --forms layers.")
+    ] = False,
     pooling: Annotated[
         Literal["cls", "mean"], typer.Option(help="The class token, or the mean over tokens.")
     ] = "cls",
@@ -153,11 +151,12 @@ def encode(
     """
     from orchestrator import api
 
+    chosen = ("layers",) if hidden_states else _listed(forms)
     encoded = api.encode(
         dataset,
         modality=modality,
         encoder=encoder,
-        forms=_listed(forms),
+        forms=chosen,
         pooling=pooling,
         max_tokens=max_tokens,
         pool_patches=pool_patches,
@@ -168,25 +167,7 @@ def encode(
         save_as=save_as,
         overwrite=overwrite,
         data_dir=data_dir,
-        progress=_progress(),
+        progress=data_lines.progress(),
     )
-    _tell(encoded, modality, _listed(forms))
-
-
-def _tell(encoded: "Encoded", modality: str, forms: tuple[str, ...]) -> None:
-    """What came out, what is missing, and where it is."""
-    found, lacking = {"text": ("texts", "text"), "image": ("pictures", "picture")}[modality]
-    dataset = encoded.dataset
-    if encoded.num_resumed:
-        typer.echo(f"{encoded.num_resumed:,} {found} were done before; went on from there.")
-    tokens = f", {encoded.num_tokens / encoded.num_items:.1f} tokens per item"
-    typer.echo(
-        f"{dataset.name}: {modality} {', '.join(forms)} of {encoded.num_items:,} of "
-        f"{dataset.num_items:,} items by {encoded.encoder}; width {encoded.width}"
-        f"{tokens if 'tokens' in forms else ''}"
-    )
-    if encoded.num_missing:
-        typer.echo(f"{encoded.num_missing:,} items have no {lacking} and are marked missing.")
-    if encoded.num_cut:
-        typer.echo(f"{encoded.num_cut:,} texts were longer than the limit and were cut.")
-    typer.echo(f"Stored in {dataset.folder}. Use it with --dataset {dataset.name}.")
+    data_lines.tell_encoded(encoded, modality, chosen)
+    data_lines.tell_stored(encoded.dataset)

@@ -21,18 +21,29 @@ def add_to(app: typer.Typer) -> None:
     app.command()(datasets)
 
 
-def models() -> None:
-    """List the models.
+def models(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A model, to be told in full; all of them in a table by default.",
+            autocompletion=options.complete_models,
+        ),
+    ] = None,
+) -> None:
+    """List the models: what they read and train on, their spaces and papers; or tell one in full.
 
-    Example: orch models
+    Inputs are those of the default settings: `a or b` is the first of the forms that a data set
+    has; what stands behind `else` is a form that it also runs on, under a name of its own.
+
+    Example: orch models tame
     """
     from orchestrator import api
+    from orchestrator.cli.models import table, whole
 
-    for model in api.models():
-        typer.echo(model.about)
-        typer.echo(f"  spaces: {', '.join(model.spaces) or 'none'}")
-        if model.variants:
-            typer.echo(f"  variants: {', '.join(model.variants)}")
+    lines = table(api.models()) if model is None else whole(api.model(model))
+    for line in lines:
+        typer.echo(line)
 
 
 def spaces(
@@ -105,5 +116,5 @@ def _line(dataset: "Description") -> str:
     label = f"{dataset.name}{' (synthetic)' if dataset.synthetic else ''}"
     if dataset.counts is None:
         return f"{label}: {dataset.note}"
-    features = "; ".join(dataset.modalities) or "no features"
+    features = "; ".join((*dataset.modalities, *dataset.others)) or "no features"
     return f"{label}: {dataset.size_text}; {features}"

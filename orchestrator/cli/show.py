@@ -50,7 +50,7 @@ def _head(view: "RunView") -> list[str]:
     config = record.config
     lines = [
         f"Run {view.run_id}: {view.status}",
-        f"{config['model']} on {config['dataset']}, seed {config['seed']}",
+        f"{record.label or config['model']} on {config['dataset']}, seed {config['seed']}",
     ]
     if record.reason:
         lines.append(f"Reason: {record.reason}")

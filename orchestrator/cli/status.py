@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _HEADER = ("name", "what", "model", "data set", "status", "runs", "best val NDCG@10", "started")
 _RUNS = ("run", "id", "status", "epoch", "val NDCG@10", "seconds", "reason")
+LISTED = ("ablation", "comparison", "diagnosis", "path")
+"""Kinds that have no space."""
 _ID_LENGTH = 8
 """Characters of a run's id that are shown; `orch show` takes them."""
 
@@ -54,7 +56,7 @@ def status(
 
 
 def _row(found: "Status") -> tuple[str, ...]:
-    what = found.space if found.kind in ("ablation", "diagnosis") else f"sweep {found.space}"
+    what = found.space if found.kind in LISTED else f"sweep {found.space}"
     dataset = f"{found.dataset} (synthetic)" if found.synthetic else found.dataset
     state = (found.condition, _counts(found), _best(found), f"{found.started:%Y-%m-%d %H:%M}")
     return (found.name, what, found.model, dataset, *state)
@@ -123,7 +125,10 @@ def best(
     sweep: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep; `orch status` has them.")],
     variant: Annotated[
         str | None,
-        typer.Option(help="Of an ablation with --retune: whose settings; by default the base's."),
+        typer.Option(
+            help="Of an ablation with --retune: whose settings; by default the base's. Of a "
+            "comparison with --tune: the model."
+        ),
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write its settings as TOML, which --config reads.")

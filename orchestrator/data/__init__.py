@@ -1,10 +1,11 @@
 """Data sets: kept on disk, imported, split, and the generated one whose answer is known."""
 
+from models import FORMS
 from orchestrator.data.adding import add_features, form_note, refuse_present, shared_missing
 from orchestrator.data.features import Features
 from orchestrator.data.importing import Layout, Options, import_dataset, recognise
 from orchestrator.data.interactions import Sequences
-from orchestrator.data.manifest import FORMS, Counts, EncoderEntry, Manifest, Origin
+from orchestrator.data.manifest import Counts, EncoderEntry, Manifest, Origin
 from orchestrator.data.planted import NAME as PLANTED
 from orchestrator.data.planted import (
     PlantedConfig,

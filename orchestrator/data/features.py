@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import torch
 from jaxtyping import Bool, Float, Int, Int32
 
-from models import Modality, TokenFeatures
+from models import FORMS, Modality, TokenFeatures
 from orchestrator.data.interactions import corrupt, read_parquet
-from orchestrator.data.manifest import FORMS, EncoderEntry, FormEntry, ModalityEntry
+from orchestrator.data.manifest import EncoderEntry, FormEntry, ModalityEntry
 from orchestrator.errors import DataError
 
 FOLDER = "features"

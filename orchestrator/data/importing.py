@@ -28,6 +28,13 @@ class Options:
     """Least interactions of every user and item of a ratings file; 5 unless set."""
     text_columns: tuple[str, ...] | None = None
     """Columns of ``items.tsv`` that make an item's text; unless set, all that hold words."""
+    category_columns: tuple[str, ...] | None = None
+    """Columns of ``items.tsv`` that hold an item's categories; unless set, it has none."""
+
+    @property
+    def columns(self) -> plain.Columns:
+        """The columns that are asked for."""
+        return plain.Columns(text=self.text_columns, categories=self.category_columns)
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,13 @@ def _benchmark(path: Path, options: Options) -> Content:
     _refuse("--images", options.images, "benchmark")
     _refuse("--min-interactions", options.min_interactions, "benchmark")
     _refuse("--text-columns", options.text_columns, "benchmark")
+    _refuse("--category-columns", options.category_columns, "benchmark")
     return read_benchmark(path)
 
 
 def _sequences(path: Path, options: Options) -> Content:
     _refuse("--min-interactions", options.min_interactions, "sequences")
-    return plain.read_sequences(path, images=options.images, text_columns=options.text_columns)
+    return plain.read_sequences(path, images=options.images, columns=options.columns)
 
 
 def _ratings(path: Path, options: Options) -> Content:
@@ -79,7 +87,7 @@ def _ratings(path: Path, options: Options) -> Content:
     if minimum < 1:
         raise DataError(f"--min-interactions: cannot be {minimum}: it must be at least 1.")
     return plain.read_ratings(
-        path, images=options.images, text_columns=options.text_columns, min_interactions=minimum
+        path, images=options.images, columns=options.columns, min_interactions=minimum
     )
 
 

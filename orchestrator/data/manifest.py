@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from models import FORMS
 from orchestrator.config import content_hash
 from orchestrator.data.interactions import corrupt
 from orchestrator.errors import DataError
@@ -18,8 +19,6 @@ FORMAT = 1
 """Version of the folder's layout; a reader refuses any other."""
 
 MANIFEST_FILE = "manifest.json"
-FORMS = ("pooled", "tokens", "layers")
-"""What a modality's features may be: a vector per item, packed tokens, a vector per layer."""
 
 
 class _Strict:

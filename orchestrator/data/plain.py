@@ -13,6 +13,8 @@ Rules for items:
 - an item that somebody took but ``items.tsv`` lacks is kept with an empty text, and counted;
 - the text joins the columns that are asked for, in that order; unless any is, all columns but the
   first, except those that hold only numbers (flags, years) or only names of picture files;
+- categories come from the columns that are asked for, and from none otherwise: what stands between
+  `|`, or between commas, or else between spaces, whichever of these the column has first;
 - pictures lie in ``images/`` or ``posters/``; an item's picture is the one that a column of
   picture names gives it, else the one named after its id.
 """
@@ -56,22 +58,32 @@ class _Described:
     pictures: dict[str, str]
     text_columns: tuple[str, ...] | None = None
     """The columns that were asked for as text, each once."""
+    categories: dict[str, list[str]] | None = None
+    """Of each raw id, where columns were asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Columns of ``items.tsv`` that are asked for; None leaves it to the reader."""
+
+    text: tuple[str, ...] | None = None
+    categories: tuple[str, ...] | None = None
 
 
 def read_sequences(
-    folder: Path, *, images: Path | None = None, text_columns: tuple[str, ...] | None = None
+    folder: Path, *, images: Path | None = None, columns: Columns | None = None
 ) -> Content:
     """Read a data set with a ``sequences.txt``.
 
     Args:
         folder: where the files lie.
         images: the folder of pictures, where it lies elsewhere.
-        text_columns: columns of ``items.tsv`` that make the text, where not all do.
+        columns: columns of ``items.tsv`` that make the text, where not all do, and categories.
 
     Raises:
         DataError: a line cannot be; names the file and the line. There is no such column.
     """
-    described = _read_items(folder / ITEMS, text_columns)
+    described = _read_items(folder / ITEMS, columns or Columns())
     return _content(folder, SEQUENCES, _read_sequences(folder / SEQUENCES), described, images)
 
 
@@ -79,7 +91,7 @@ def read_ratings(
     folder: Path,
     *,
     images: Path | None = None,
-    text_columns: tuple[str, ...] | None = None,
+    columns: Columns | None = None,
     min_interactions: int = MIN_INTERACTIONS,
 ) -> Content:
     """Read a data set with a ``ratings.tsv``.
@@ -87,14 +99,14 @@ def read_ratings(
     Args:
         folder: where the files lie.
         images: the folder of pictures, where it lies elsewhere.
-        text_columns: columns of ``items.tsv`` that make the text, where not all do.
+        columns: columns of ``items.tsv`` that make the text, where not all do, and categories.
         min_interactions: users and items with fewer are dropped, again and again.
 
     Raises:
         DataError: a line cannot be, or nothing is left; names the file and the line. There is no
             such column.
     """
-    described = _read_items(folder / ITEMS, text_columns)
+    described = _read_items(folder / ITEMS, columns or Columns())
     taken = _read_ratings(folder / RATINGS, min_interactions)
     return _content(folder, RATINGS, taken, described, images)
 
@@ -176,6 +188,7 @@ def _content(
         sequences=_sequences(taken, place),
         users=taken.users,
         items=ItemTable(["", *raw_ids], ["", *texts], [None, *pictures]),
+        categories=_categories_of(described, raw_ids),
         origin=Origin(
             importer=source.partition(".")[0],
             licence=LICENCE,
@@ -189,7 +202,12 @@ def _sequences(taken: _Taken, place: Mapping[str, int]) -> Sequences:
     return sequences_of([[place[raw] for raw in row] for row in taken.items], taken.times)
 
 
-def _read_items(path: Path, text_columns: tuple[str, ...] | None) -> _Described:
+def _categories_of(described: _Described, raw_ids: Sequence[str]) -> list[list[str]] | None:
+    known = described.categories
+    return None if known is None else [[], *(known.get(raw, []) for raw in raw_ids)]
+
+
+def _read_items(path: Path, asked: Columns) -> _Described:
     header, rows = _item_rows(path)
     columns = list(zip(*rows.values(), strict=True))
     pictured = [n for n, values in enumerate(columns) if n and _all(values, _is_picture)]
@@ -198,22 +216,46 @@ def _read_items(path: Path, text_columns: tuple[str, ...] | None) -> _Described:
         for n, values in enumerate(columns)
         if n and n not in pictured and not _all(values, _is_number)
     ]
+    text_columns = None if asked.text is None else tuple(dict.fromkeys(asked.text))
     if text_columns is not None:
-        text_columns = tuple(dict.fromkeys(text_columns))
-        spoken = _places(path, header, text_columns)
+        spoken = _places(path, header, text_columns, option="--text-columns")
     return _Described(
         {raw: join_text(fields[n] for n in spoken) for raw, fields in rows.items()},
         {raw: fields[n] for raw, fields in rows.items() for n in pictured if fields[n]},
         text_columns,
+        _read_categories(path, header, rows, asked.categories),
     )
 
 
-def _places(path: Path, header: list[str], names: tuple[str, ...]) -> list[int]:
+def _read_categories(
+    path: Path, header: list[str], rows: Mapping[str, list[str]], names: tuple[str, ...] | None
+) -> dict[str, list[str]] | None:
+    """Categories of each item, each once and in alphabetical order."""
+    if names is None:
+        return None
+    found: dict[str, set[str]] = {raw: set() for raw in rows}
+    for place in _places(path, header, names, option="--category-columns"):
+        divider = _divider(fields[place] for fields in rows.values())
+        for raw, fields in rows.items():
+            parts = (part.strip() for part in fields[place].split(divider))
+            found[raw] |= {part for part in parts if part}
+    if not any(found.values()):
+        raise wrong(path, f"has nothing in the columns {', '.join(names)} of --category-columns")
+    return {raw: sorted(own) for raw, own in found.items()}
+
+
+def _divider(values: Iterable[str]) -> str | None:
+    """What stands between a column's categories; None for any white space."""
+    text = "".join(values)
+    return next((mark for mark in "|," if mark in text), None)
+
+
+def _places(path: Path, header: list[str], names: tuple[str, ...], *, option: str) -> list[int]:
     """Where the named columns are; the first is the item's id and no text."""
     for name in names:
         if name not in header[1:]:
             has = ", ".join(header[1:])
-            raise wrong(path, f"has no column `{name}` for --text-columns; it has {has}")
+            raise wrong(path, f"has no column `{name}` for {option}; it has {has}")
     return [header.index(name, 1) for name in names]
 
 

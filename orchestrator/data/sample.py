@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
-from models import Modality, TokenFeatures
+from models import Categories, Modality, TokenFeatures
+from orchestrator.data.categories import categories_of
 from orchestrator.data.interactions import Sequences, bounds
 from orchestrator.data.manifest import ModalityEntry
 from orchestrator.data.split import MIN_LENGTH
@@ -51,8 +52,17 @@ class Sample(Dataset):
 
     def modalities(self) -> dict[str, Modality]:
         """Features of the sample's items, held in memory."""
-        rows = torch.from_numpy(np.concatenate([[0], self.kept]))
-        return {name: _rows(found, rows) for name, found in self.whole.modalities().items()}
+        return {name: _rows(own, self._rows) for name, own in self.whole.modalities().items()}
+
+    @cached_property
+    def categories(self) -> Categories | None:
+        """Categories of the sample's items."""
+        whole = self.whole.categories
+        return None if whole is None else categories_of(whole, self._rows)
+
+    @property
+    def _rows(self) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate([[0], self.kept]))
 
 
 def sample(dataset: Dataset) -> Dataset:

@@ -4,7 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.data.manifest import Counts, ModalityEntry, read_manifest
+from models import CATEGORIES, TIMESTAMPS
+from orchestrator.data.categories import CATEGORIES_FILE
+from orchestrator.data.manifest import Counts, Manifest, ModalityEntry, read_manifest
 from orchestrator.data.planted import NAME as PLANTED
 from orchestrator.data.planted import open_planted
 from orchestrator.data.store import Dataset, is_dataset, open_stored
@@ -25,6 +27,8 @@ class Description:
     """Users, items and interactions in words."""
     modalities: tuple[str, ...] = ()
     """Such as ``text (pooled; tokens by bert-base-uncased)``."""
+    others: tuple[str, ...] = ()
+    """Of clock times and categories, those that it has."""
     synthetic: bool = False
     note: str = ""
     """Why there are no counts."""
@@ -86,8 +90,17 @@ def _description(folder: Path) -> Description:
         counts=manifest.counts,
         size_text=manifest.size_text,
         modalities=tuple(f"{name} ({_forms(entry)})" for name, entry in modalities),
+        others=_others(manifest),
         synthetic=manifest.origin.synthetic,
     )
+
+
+def _others(manifest: Manifest) -> tuple[str, ...]:
+    there = {
+        TIMESTAMPS: manifest.has_clock_times,
+        CATEGORIES: CATEGORIES_FILE in manifest.files,
+    }
+    return tuple(name for name, is_there in there.items() if is_there)
 
 
 def _forms(entry: ModalityEntry) -> str:

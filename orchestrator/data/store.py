@@ -7,6 +7,7 @@
       interactions.parquet   user, item, timestamp; by user, then by time
       items.parquet          item, raw_id, text, image
       users.parquet          user, raw_id
+      categories.parquet     item, category; where the data set knows any
       features/              <modality>.{pooled,tokens,lengths,layers,missing}.npy,
                              <modality>.words.parquet (word; one row per token)
       images/                <item>.<suffix>
@@ -21,8 +22,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models import Catalogue, Modality
+from models import CATEGORIES, IDS, TIMESTAMPS, Catalogue, Categories, Modality
 from orchestrator.config import DataConfig
+from orchestrator.data.categories import CATEGORIES_FILE, read_categories, write_categories
 from orchestrator.data.controls import control
 from orchestrator.data.derived import TrainingDerived
 from orchestrator.data.features import (
@@ -92,6 +94,8 @@ class Content:
     """Raw id of each user."""
     items: ItemTable
     features: Mapping[str, Features] = field(default_factory=dict)
+    categories: Sequence[Sequence[str]] | None = None
+    """Of each item, entry 0 being padding; None where the source has none."""
     origin: Origin
 
 
@@ -158,7 +162,32 @@ class Dataset:
         """
         modalities = self.modalities()
         controlled = modalities if controls is None else control(modalities, controls, seed=seed)
-        return Catalogue(self.num_items, controlled, self.derived)
+        return Catalogue(
+            self.num_items,
+            controlled,
+            self.derived,
+            has_timestamps=self.manifest.has_clock_times,
+            categories=self.categories,
+        )
+
+    def available(self) -> dict[str, tuple[str, ...]]:
+        """Every input that models may read, by the manifest; of a modality, its forms."""
+        manifest = self.manifest
+        forms = {name: tuple(entry.forms) for name, entry in manifest.modalities.items()}
+        there = {TIMESTAMPS: manifest.has_clock_times, CATEGORIES: self.has_categories}
+        return {IDS: (), **forms, **{name: () for name, is_there in there.items() if is_there}}
+
+    @property
+    def has_categories(self) -> bool:
+        """Whether anything is known of its items' categories."""
+        return CATEGORIES_FILE in self.manifest.files
+
+    @cached_property
+    def categories(self) -> Categories | None:
+        """Categories of the items; None where the data set knows none."""
+        if not self.has_categories:
+            return None
+        return read_categories(self.folder, num_items=self.num_items)
 
     def modalities(self) -> dict[str, Modality]:
         """Features by modality, memory-mapped."""
@@ -226,6 +255,8 @@ def write_dataset(
         write_interactions(draft, content.sequences)
         _write_users(draft, content.users)
         _write_items(draft, content.items, progress)
+        if content.categories is not None:
+            write_categories(draft, content.categories)
         entries = {
             name: write_features(draft, name, features)
             for name, features in content.features.items()

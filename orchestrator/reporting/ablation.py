@@ -9,12 +9,14 @@ import pandas as pd
 from orchestrator.reporting.ablation_notes import counts, notes
 from orchestrator.reporting.ablation_tables import ablation_blocks, ablation_table
 from orchestrator.reporting.bars import bars
-from orchestrator.reporting.blocks import block_markdown, block_text, filled
-from orchestrator.reporting.comparison import BOUND, Ranks, ablation_frame
+from orchestrator.reporting.comparison import BOUND, ablation_frame
 from orchestrator.reporting.forest import forest
-from orchestrator.reporting.latex import as_latex
+from orchestrator.reporting.paired import Ranks
+from orchestrator.reporting.published import ablation_source
 from orchestrator.reporting.report import Report
 from orchestrator.reporting.style import save, write_whole
+from orchestrator.reporting.table import Table
+from orchestrator.reporting.verdicts import ablation_verdicts
 from orchestrator.tracking.runs import SweepInfo
 
 
@@ -41,35 +43,49 @@ def report_ablation(
         StoreError: the folder cannot be written.
     """
     frame = ablation_frame(runs, info, ranks=ranks, bound=bound, metrics=metrics)
-    blocks, told = ablation_blocks(frame, info), notes(frame, info, bound=bound)
-    head = title(info)
+    table = ablation_in_forms(frame, info, bound=bound)
     return Report(
         table=ablation_table(frame),
-        text="\n\n".join([head, *map(block_text, blocks), filled(told)]),
-        markdown="\n\n".join([f"**{head}**", *map(block_markdown, blocks), "\n".join(told)]),
-        files=_write(frame, info, folder, bound=bound, told=told),
+        text=table.text(),
+        markdown=table.markdown(),
+        files=(
+            *(_draw(frame, info, folder / table.label, bound=bound) if _has_runs(frame) else ()),
+            write_whole(folder / f"{table.label}.csv", table.csv().encode()),
+            write_whole(folder / f"{table.label}.tex", table.latex().encode()),
+        ),
+        verdicts=ablation_verdicts(frame),
+    )
+
+
+def _has_runs(frame: pd.DataFrame) -> bool:
+    """Whether there is anything to be seen in a figure."""
+    return bool(frame["seeds"].any())
+
+
+def ablation_in_forms(frame: pd.DataFrame, info: SweepInfo, *, bound: float) -> Table:
+    """An ablation's table.
+
+    Args:
+        frame: what :func:`~orchestrator.reporting.comparison.ablation_frame` gave.
+        info: the ablation.
+        bound: part of the base's mean below which a difference does not matter.
+    """
+    told = notes(frame, info, bound=bound)
+    return Table(
+        title=title(info),
+        label=f"{info.shown_model}-ablation-{info.dataset}",
+        blocks=ablation_blocks(frame, info),
+        pages=ablation_blocks(frame, info, is_wide=True),
+        notes=told,
+        page_notes=told,
+        frame=frame.assign(by_seed=[" ".join(map(str, values)) for values in frame["by_seed"]]),
     )
 
 
 def title(info: SweepInfo) -> str:
     """What the tables and figures are about."""
     origin = " (synthetic data)" if info.synthetic else ""
-    return f"{info.name}: {info.model}, ablation, on {info.dataset}{origin}"
-
-
-def _write(
-    frame: pd.DataFrame, info: SweepInfo, folder: Path, *, bound: float, told: Sequence[str]
-) -> tuple[Path, ...]:
-    stem = f"{info.model}-ablation-{info.dataset}"
-    caption = " ".join([f"{title(info)}.", *told])
-    wide = ablation_blocks(frame, info, is_wide=True)
-    latex = as_latex(wide, caption=caption, label=f"tab:{stem}")
-    numbers = frame.assign(by_seed=[" ".join(map(str, values)) for values in frame["by_seed"]])
-    content = {".csv": numbers.to_csv(index=False, lineterminator="\n"), ".tex": latex}
-    written = [write_whole(folder / f"{stem}{end}", text.encode()) for end, text in content.items()]
-    if not frame["seeds"].any():  # there is nothing to be seen in a figure
-        return tuple(written)
-    return (*_draw(frame, info, folder / stem, bound=bound), *written)
+    return f"{info.name}: {info.shown_model}, ablation, on {info.dataset}{origin}"
 
 
 def _draw(frame: pd.DataFrame, info: SweepInfo, stem: Path, *, bound: float) -> list[Path]:
@@ -83,7 +99,7 @@ def _draw(frame: pd.DataFrame, info: SweepInfo, stem: Path, *, bound: float) -> 
     crossed = frame[frame["role"] == "interaction"]
     figures = {
         "forest": forest(variants, info, title=title(info), **options),
-        "bars": bars(frame, info, title=title(info), notes=told),
+        "bars": bars(frame, title=title(info), notes=told, source=ablation_source(info.model)),
     }
     if len(crossed):
         head = f"{title(info)}: interactions of pairs"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from orchestrator.reporting.blocks import Block, Cells, Section
 from orchestrator.reporting.comparison import Role
+from orchestrator.reporting.numbers import NONE, number, p_value, with_half
 from orchestrator.reporting.points import metric_text
 from orchestrator.tracking.runs import SweepInfo
 
@@ -16,7 +17,6 @@ _SECTIONS: tuple[tuple[str, Role], ...] = (
     ("", "component"),
     ("modality controls", "control"),
 )
-_NONE = "-"
 
 
 def ablation_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -82,19 +82,19 @@ class _Column(NamedTuple):
     is_wide: bool = False
 
 
-_MEAN = _Column("mean", lambda row: _with_half(row.mean, (row.high - row.low) / 2, ".4f"))
+_MEAN = _Column("mean", lambda row: with_half(row.mean, (row.high - row.low) / 2, ".4f"))
 _DIFFERENCE = _Column("difference %", lambda row: _difference(row))
-_VERDICT = _Column("verdict", lambda row: row.verdict or _NONE)
+_VERDICT = _Column("verdict", lambda row: row.verdict or NONE)
 _TESTS = (
-    _Column("p seeds", lambda row: _p_value(row.p_seeds_holm)),
-    _Column("p users", lambda row: _p_value(row.p_users_holm)),
-    _Column("d_z", lambda row: _number(row.effect, "+.2f"), is_wide=True),
-    _Column("smallest %", lambda row: _number(percent(row, row.detectable), ".1f")),
+    _Column("p seeds", lambda row: p_value(row.p_seeds_holm)),
+    _Column("p users", lambda row: p_value(row.p_users_holm)),
+    _Column("d_z", lambda row: number(row.effect, "+.2f"), is_wide=True),
+    _Column("smallest %", lambda row: number(percent(row, row.detectable), ".1f")),
     _VERDICT,
 )
 _PUBLISHED = (
-    _Column("paper", lambda row: _number(row.published, ".4f")),
-    _Column("paper %", lambda row: _number(published_percent(row), "+.1f")),
+    _Column("paper", lambda row: number(row.published, ".4f")),
+    _Column("paper %", lambda row: number(published_percent(row), "+.1f")),
 )
 
 
@@ -121,7 +121,7 @@ def _side_by_side(fixed: pd.DataFrame, retuned: pd.DataFrame) -> Block:
 def _interactions(rows: pd.DataFrame, info: SweepInfo, *, is_wide: bool) -> Block:
     """What each pair's members do alone and together, and how far that is from their sum."""
     single = rows[rows["role"] != "interaction"]
-    effect = _Column("", lambda row: _number(percent(row, row.difference), "+.1f"))
+    effect = _Column("", lambda row: number(percent(row, row.difference), "+.1f"))
     alone = {
         name: text
         for name, (_, text) in zip(single["variant"], _cells(single, [effect]), strict=True)
@@ -131,7 +131,7 @@ def _interactions(rows: pd.DataFrame, info: SweepInfo, *, is_wide: bool) -> Bloc
     crossed = rows[rows["role"] == "interaction"]
     found = []
     for pair, cells in zip(crossed["variant"], _cells(crossed, chosen), strict=True):
-        effects = (alone.get(name, _NONE) for name in (*members[pair], pair))
+        effects = (alone.get(name, NONE) for name in (*members[pair], pair))
         found.append((cells[0], *effects, *cells[1:]))
     phase = "" if (rows["phase"] == "fixed").all() else ", retuned"
     names = [f"{_metric(rows)}, pairs{phase}", "first %", "second %", "both %", "interaction %"]
@@ -165,19 +165,4 @@ def _sections(rows: pd.DataFrame, cells: Sequence[Cells]) -> tuple[Section, ...]
 
 def _difference(row: Any) -> str:  # noqa: ANN401 - a row of the frame
     half = (row.difference_high - row.difference_low) / 2
-    return _with_half(percent(row, row.difference), percent(row, half), "+.1f")
-
-
-def _with_half(value: float, half: float, form: str) -> str:
-    reach = "" if math.isnan(half) else f" ± {half:{form.removeprefix('+')}}"
-    return _number(value, form) + reach
-
-
-def _number(value: float, form: str) -> str:
-    if math.isnan(value):
-        return _NONE
-    return f"{value:{form}}".replace("inf", "∞")
-
-
-def _p_value(value: float) -> str:
-    return "<0.001" if value < 0.001 else _number(value, ".3f")
+    return with_half(percent(row, row.difference), percent(row, half), "+.1f")

@@ -1,4 +1,4 @@
-"""The bar plot of an ablation: every variant's mean, its interval, and the seeds as dots."""
+"""Bar plots of variants or models: every one's mean, its interval, and the seeds as dots."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from orchestrator.reporting.parts import Part, compose
-from orchestrator.reporting.published import ablation_source
 from orchestrator.reporting.rows import (
     LEAST,
     PAPER,
@@ -24,27 +23,26 @@ from orchestrator.reporting.rows import (
     rows_width,
 )
 from orchestrator.reporting.style import BARS, LOOKS, style
-from orchestrator.tracking.runs import SweepInfo
 
 _BAR = {"fixed": BARS[0], "retuned": BARS[1]}
 _ROOM = 0.5
 """Intervals are followed so far beyond everything else, in its range."""
 
 
-def bars(frame: pd.DataFrame, info: SweepInfo, *, title: str, notes: Sequence[str]) -> Figure:
+def bars(frame: pd.DataFrame, *, title: str, notes: Sequence[str], source: str = "") -> Figure:
     """A panel per metric, every axis from 0; a dotted line at the base's mean. Pairs are left out.
 
     Args:
         frame: what :func:`~orchestrator.reporting.comparison.ablation_frame` gave.
-        info: the ablation.
         title: what the figure is about.
         notes: sentences to set under it.
+        source: where published numbers are from.
     """
-    return compose([bars_part(frame, info, notes=notes)], title=title)
+    return compose([bars_part(frame, notes=notes, source=source)], title=title)
 
 
 @style()
-def bars_part(frame: pd.DataFrame, info: SweepInfo, *, notes: Sequence[str]) -> Part:
+def bars_part(frame: pd.DataFrame, *, notes: Sequence[str], source: str) -> Part:
     """The panels of :func:`bars`."""
     shown = frame[~frame["role"].isin(["pair", "interaction"])]
     rows, metrics = rows_of(shown), frame["metric"].drop_duplicates().tolist()
@@ -59,7 +57,7 @@ def bars_part(frame: pd.DataFrame, info: SweepInfo, *, notes: Sequence[str]) -> 
         height=lambda width: rows_height(rows, len(metrics), width),
         width=rows_width(len(metrics)),
         least=LEAST,
-        handles=_handles(shown, info),
+        handles=_handles(shown, source),
         notes=notes,
     )
 
@@ -92,7 +90,7 @@ def _bar(axes: Axes, row: Any, at: float, *, height: float, right: float) -> Non
         axes.plot([0.988 * right], [at], ">", color="0.15", markersize=3.5, zorder=4)
 
 
-def _handles(shown: pd.DataFrame, info: SweepInfo) -> list[Artist]:
+def _handles(shown: pd.DataFrame, source: str) -> list[Artist]:
     phases = [phase for phase in _BAR if (shown["phase"] == phase).any()]
     names = {"fixed": "mean, fixed settings" if len(phases) > 1 else "mean"}
     handles: list[Artist] = [
@@ -101,12 +99,15 @@ def _handles(shown: pd.DataFrame, info: SweepInfo) -> list[Artist]:
     handles += [
         Line2D([], [], color=LOOKS[0].color, marker="o", ms=2.4, linestyle="none", label="a seed"),
         Line2D([], [], color="0.15", lw=0.9, label="95 % over seeds"),
-        Line2D([], [], color=LOOKS[0].color, lw=0.8, linestyle=":", label="the base's mean"),
     ]
+    if (shown["role"] == "base").any():
+        handles.append(
+            Line2D([], [], color=LOOKS[0].color, lw=0.8, linestyle=":", label="the base's mean")
+        )
     if (shown["seeds"] == 0).any():
         handles.append(
             Line2D([], [], color="0.3", marker="x", ms=4, linestyle="none", label="no run finished")
         )
     if shown["published"].notna().any():
-        handles.append(Line2D([], [], label=ablation_source(info.model), **PAPER))
+        handles.append(Line2D([], [], label=source, **PAPER))
     return handles

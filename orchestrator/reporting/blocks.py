@@ -1,16 +1,39 @@
-"""Tables of text cells, for a terminal and for Markdown; :mod:`orchestrator.reporting.latex` too.
+"""Tables of text cells: the one form that is printed, and written as Markdown, CSV and LaTeX.
 
-The first column names a row and its header says what the table is about.
+The first column names a row and its header says what the table is about. LaTeX is written by
+:mod:`orchestrator.reporting.latex`.
 """
 
-from collections.abc import Iterable, Sequence
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import Literal
 
 WIDTH = 110
 """Characters of a line on a terminal."""
 _LEAST = 16
 """Characters that names get at least."""
+
+Mark = Literal["best", "second"]
+MARKS: Mapping[Mark, str] = {"best": "*", "second": "_"}
+"""What stands before a marked cell on a terminal."""
+_MARKDOWN: Mapping[Mark, str] = {"best": "**{}**", "second": "<u>{}</u>"}
+
+
+class Marked(str):
+    """A cell that stands out among those that it is compared with."""
+
+    __slots__ = ("mark",)
+    mark: Mark
+
+    def __new__(cls, text: str, mark: Mark) -> "Marked":
+        """A text with its mark."""
+        made = super().__new__(cls, text)
+        made.mark = mark
+        return made
+
 
 Cells = tuple[str, ...]
 
@@ -39,7 +62,8 @@ class Block:
 
 def block_text(block: Block) -> str:
     """The table for a terminal: long names are broken, so that lines keep to :data:`WIDTH`."""
-    widths = [max(map(len, column)) for column in zip(*block.all_rows(), strict=True)]
+    rows = [_plain(row) for row in block.all_rows()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
     widths[0] = min(widths[0], max(room, _LEAST))
     lines = [*_lines(block.header, widths), _line(["-" * width for width in widths], widths)]
@@ -49,7 +73,15 @@ def block_text(block: Block) -> str:
     return "\n".join(lines)
 
 
+def _plain(cells: Sequence[str]) -> Cells:
+    """Cells with their marks as characters."""
+    return tuple(
+        f"{MARKS[cell.mark]}{cell}" if isinstance(cell, Marked) else cell for cell in cells
+    )
+
+
 def _lines(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    cells = _plain(cells)
     name, *rest = wrap(cells[0], widths[0]) or [""]
     return [_line([name, *cells[1:]], widths), *(f"  {part}" for part in rest)]
 
@@ -72,7 +104,30 @@ def block_markdown(block: Block) -> str:
 
 
 def _piped(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(map(_markdown_cell, cells))} |"
+
+
+def _markdown_cell(cell: str) -> str:
+    text = cell.replace("|", "\\|")
+    return _MARKDOWN[cell.mark].format(text) if isinstance(cell, Marked) else text
+
+
+def block_csv(blocks: Sequence[Block]) -> str:
+    """Tables under each other, with an empty line between, as they are shown and without marks."""
+    parts = []
+    for block in blocks:
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*(["part"] if _has_titles(block) else []), *block.header])
+        for section in block.sections:
+            head = [section.title] if _has_titles(block) else []
+            writer.writerows([*head, *row] for row in section.rows)
+        parts.append(stream.getvalue())
+    return "\n".join(parts)
+
+
+def _has_titles(block: Block) -> bool:
+    return any(section.title for section in block.sections)
 
 
 def filled(sentences: Sequence[str]) -> str:

@@ -1,9 +1,9 @@
 """Tables of text cells as LaTeX, for papers: needs the package ``booktabs`` and nothing else."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from orchestrator.reporting.blocks import Block
+from orchestrator.reporting.blocks import Block, Mark, Marked
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -15,7 +15,9 @@ _ESCAPES = {
     ">": "$>$",
     "|": "$|$",
     "∞": r"$\infty$",
+    "†": r"$^{\dagger}$",
 }
+_MARKS: Mapping[Mark, str] = {"best": r"\textbf", "second": r"\underline"}
 
 _ROWS = 20
 """Rows of a float that fit a page, however many lines their names take."""
@@ -41,6 +43,18 @@ def as_latex(blocks: Sequence[Block], *, caption: str, label: str) -> str:
         names = " and ".join(dict.fromkeys(escaped(block.header[0]) for block in group))
         floats.append(_float(group, rf"{names}; see Table~\ref{{{label}}}.", f"{label}-{place}"))
     return "\n".join([r"% \usepackage{booktabs}", *floats])
+
+
+def as_document(latex: str) -> str:
+    """What :func:`as_latex` gave as a document that compiles by itself."""
+    head = [
+        r"\documentclass[10pt]{article}",
+        r"\usepackage[a4paper,margin=2cm]{geometry}",
+        r"\usepackage{booktabs}",
+        r"\setlength{\belowcaptionskip}{6pt}",
+        r"\begin{document}",
+    ]
+    return "\n".join([*head, latex.rstrip(), r"\end{document}", ""])
 
 
 def _is_aside(block: Block) -> bool:
@@ -109,6 +123,13 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
+    """A cell, bold or underlined where it is marked."""
+    if isinstance(text, Marked):
+        return f"{_MARKS[text.mark]}{{{_unmarked(text)}}}"
+    return _unmarked(text)
+
+
+def _unmarked(text: str) -> str:
     """A number's sign is a minus, not a hyphen; a symbol is set as one."""
     if text == "d_z":
         return "$d_z$"

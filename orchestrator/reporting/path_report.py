@@ -17,6 +17,7 @@ from orchestrator.reporting.search.importance import importance_frame, too_few
 from orchestrator.reporting.search.trials import trials_frame
 from orchestrator.reporting.sensitivity import write_figure
 from orchestrator.reporting.style import write_whole
+from orchestrator.reporting.verdicts import path_verdicts
 from orchestrator.tracking.runs import SweepInfo
 
 Search = tuple[pd.DataFrame, SweepInfo]
@@ -41,19 +42,21 @@ def report_path(
     chosen = frame[frame["is_chosen"]].reset_index(drop=True)
     labels = [step_label(row, info) for row in chosen.to_dict("records")]
     origin = " (synthetic data)" if info.synthetic else ""
-    title = f"{info.model}: path from the base to the best point, on {info.dataset}{origin}"
-    stem = folder / f"{info.model}-path"
+    title = f"{info.shown_model}: path from the base to the best point, on {info.dataset}{origin}"
+    stem = folder / f"{info.shown_model}-path"
     pdf, png = write_figure(draw_path(frame, labels, title), stem, plain_path(frame))
     block = _block(chosen, labels)
-    notes = [*_notes(chosen, info), *compared(chosen, info, search)]
+    disagreements = compared(chosen, info, search)
+    notes = [*_notes(chosen, info), *disagreements]
     head = f"{info.name}: {title}; search {info.search}"
-    latex = as_latex([block], caption=f"{title}. {notes[0]}", label=f"tab:{info.model}-path")
+    latex = as_latex([block], caption=f"{title}. {notes[0]}", label=f"tab:{info.shown_model}-path")
     tex = write_whole(stem.with_suffix(".tex"), latex.encode())
     return Report(
         table=chosen,
         text="\n".join([head, "", block_text(block), "", filled(notes)]),
         markdown="\n".join([f"**{head}**", "", block_markdown(block), "", *notes]),
         files=(pdf, png, pdf.with_suffix(".csv"), tex),
+        verdicts=(*path_verdicts(chosen, labels), *disagreements),
     )
 
 

@@ -5,10 +5,12 @@ contradicts itself. ``variant`` is ``base`` for a model as its paper proposes it
 the retrieval view's name otherwise, and empty for statistics of data sets.
 """
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
 
 from orchestrator.errors import ConfigError, StoreError, unknown
@@ -21,7 +23,13 @@ IMPROVEMENT = "/improvement_percent"
 
 ABLATIONS = MappingProxyType({"tame": "III", "decorec": "4"})
 """Model -> the table of its own paper, which is called like it, that ablates it."""
+COMPARISONS = MappingProxyType({"tame": "II", "decorec": "2"})
+"""Paper -> its table that compares models."""
+STATISTICS = MappingProxyType({"tame": "I", "decorec": "1"})
+"""Paper -> its table of data sets."""
 _NAMES = {"tame": "TAME", "decorec": "DeCoRec"}
+_AMAZON = "amazon-"
+"""Begins the names of data sets that TAME's tables call by their category alone."""
 
 
 def published(
@@ -73,8 +81,60 @@ def ablation_metrics(model: str) -> tuple[str, ...]:
 
 
 def ablation_source(model: str) -> str:
-    """Where :func:`published_ablation` takes a model's numbers from."""
-    return f"{_NAMES[model]} paper, Table {ABLATIONS[model]}"
+    """Where :func:`published_ablation` takes a model's numbers from; empty where it has none."""
+    return _source(_ablation(model))
+
+
+def published_comparison(dataset: str, metric: str) -> dict[str, float]:
+    """Model -> value in the paper that compares models on this very data set; empty without one.
+
+    Args:
+        dataset: name of the data set.
+        metric: with or without its split, which is the test split in the papers.
+    """
+    rows = _compared(dataset)
+    rows = rows[rows["metric"] == metric.removeprefix("test/")]
+    return dict(zip(rows["model"], rows["value"], strict=True))
+
+
+def comparison_metrics(dataset: str, models: Iterable[str]) -> tuple[str, ...]:
+    """Test metrics that a paper prints on this data set of any of these models, in its order."""
+    rows = _compared(dataset)
+    told = rows.loc[rows["model"].isin(list(models)), "metric"]
+    return tuple(f"test/{metric}" for metric in dict.fromkeys(told))
+
+
+def comparison_source(dataset: str) -> str:
+    """Where :func:`published_comparison` takes its numbers from; empty where it has none."""
+    return _source(_compared(dataset))
+
+
+def published_statistics(dataset: str) -> tuple[dict[str, float], str]:
+    """What a paper prints of a data set by name of the statistic, and where; empty without one."""
+    rows = _of_tables(STATISTICS, dataset)
+    return dict(zip(rows["metric"], rows["value"], strict=True)), _source(rows)
+
+
+def _source(rows: pd.DataFrame) -> str:
+    if not len(rows):
+        return ""
+    return f"{_NAMES[rows['paper'].iloc[0]]} paper, Table {rows['table'].iloc[0]}"
+
+
+def _compared(dataset: str) -> pd.DataFrame:
+    rows = _of_tables(COMPARISONS, dataset)
+    return rows[(rows["variant"] == "base") & ~rows["metric"].str.endswith(IMPROVEMENT)]
+
+
+def _of_tables(tables: Mapping[str, str], dataset: str) -> pd.DataFrame:
+    """Rows of some tables about a data set, which TAME's may call by a part of its name."""
+    every = _everything()
+    of_table = [
+        tables.get(paper) == table
+        for paper, table in zip(every["paper"], every["table"], strict=True)
+    ]
+    names = {dataset, dataset.removeprefix(_AMAZON)}
+    return every[np.array(of_table) & every["dataset"].isin(names)]
 
 
 def _ablation(model: str) -> pd.DataFrame:

@@ -19,5 +19,7 @@ def _row(record: Record) -> dict[str, object]:
     config = trial_from_json(record.config)
     head = {"run_id": record.run_id, "status": record.status, "seed": config.seed}
     figures = {"num_parameters": float(record.num_parameters), "seconds": record.seconds}
+    if record.cpu_seconds is not None:
+        figures["cpu_seconds"] = record.cpu_seconds
     best = {} if record.best_step is None else {"best_step": float(record.best_step)}
     return {**head, **flatten(config), **record.metrics, **figures, **best}

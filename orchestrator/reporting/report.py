@@ -11,6 +11,7 @@ from orchestrator.reporting.published import published
 from orchestrator.reporting.search.report import report_search
 from orchestrator.reporting.sensitivity import METRICS, sensitivity, sensitivity_frame, write_figure
 from orchestrator.reporting.tables import as_markdown, as_text, sweep_table
+from orchestrator.reporting.verdicts import sweep_verdicts
 from orchestrator.tracking.runs import SweepInfo
 
 
@@ -25,6 +26,8 @@ class Report:
     """The table for the parent run's description."""
     files: tuple[Path, ...]
     """PDF and PNG of the figure, and CSV of the numbers behind it; none where no run finished."""
+    verdicts: tuple[str, ...] = ()
+    """What it found, with intervals: a sentence each."""
 
 
 def report_sweep(
@@ -58,6 +61,7 @@ def report_sweep(
         text="\n".join([as_text(table, info) + _ceiling_note(ceiling), *told]),
         markdown="\n".join([as_markdown(table, info) + _ceiling_note(ceiling), *told]),
         files=files,
+        verdicts=(*sweep_verdicts(runs, info), *told),
     )
 
 
@@ -68,7 +72,7 @@ def _draw(
     frame = sensitivity_frame(runs, info)
     figure = sensitivity(frame, info, ceiling=ceiling, published=published_figures(info))
     numbers = frame if ceiling is None else frame.assign(ceiling=frame["metric"].map(ceiling))
-    pdf, png = write_figure(figure, folder / f"{info.model}-{info.space}", numbers)
+    pdf, png = write_figure(figure, folder / f"{info.shown_model}-{info.space}", numbers)
     return pdf, png, pdf.with_suffix(".csv")
 
 

@@ -100,7 +100,7 @@ def sensitivity(
     """
     part = sensitivity_part(frame, info, references(ceiling, published))
     origin = " (synthetic data)" if info.synthetic else ""
-    return compose([part], title=f"{info.model}, {info.space}, on {info.dataset}{origin}")
+    return compose([part], title=f"{info.shown_model}, {info.space}, on {info.dataset}{origin}")
 
 
 def references(

@@ -176,7 +176,7 @@ def _cost(mean: float) -> str:
 
 def _title(info: SweepInfo) -> str:
     origin = " (synthetic data)" if info.synthetic else ""
-    return f"{info.name}: {info.model}, {info.space}, on {info.dataset}{origin}"
+    return f"{info.name}: {info.shown_model}, {info.space}, on {info.dataset}{origin}"
 
 
 def _notes(table: pd.DataFrame, info: SweepInfo) -> list[str]:

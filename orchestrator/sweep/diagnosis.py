@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.config import JSON, TrialConfig, override
-from orchestrator.results import code_digest
+from orchestrator.config import JSON, TrialConfig, override, trial_from_json
+from orchestrator.digest import code_digest
 from orchestrator.sweep.diagnostics import Diagnostics, View
 from orchestrator.sweep.study import ListedStudy, Point, Trial
 from orchestrator.tracking.runs import BASE, VariantInfo
@@ -94,5 +94,25 @@ class Diagnosis:
             "against": self.baseline.to_json() if self.baseline else None,
             "seeds": list(self.seeds),
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": "+".join(code_digest(one.model) for one in (self.base, self.baseline) if one),
         }
+
+
+def diagnosis_of_plan(name: str, plan: JSON, declared: Diagnostics) -> Diagnosis:
+    """The diagnosis that :meth:`Diagnosis.plan` told of.
+
+    Args:
+        name: the diagnosis's name.
+        plan: what was told.
+        declared: what the model's file says of its views.
+    """
+    return Diagnosis(
+        name=name,
+        base=trial_from_json(plan["base"]),
+        views=tuple(plan["views"]),
+        declared=declared,
+        changes=plan["variants"],
+        baseline=trial_from_json(plan["against"]) if plan["against"] else None,
+        seeds=tuple(plan["seeds"]),
+        data_hash=plan["data"],
+    )

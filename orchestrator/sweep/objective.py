@@ -1,9 +1,11 @@
 """The one function a worker runs: settings in, record out, whatever happens."""
 
 import os
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from orchestrator.errors import OrchError, StoreError
 from orchestrator.results import Failure, Record, provenance, read_record, run_id, write_json
 from orchestrator.sweep.failures import kind_of
 from orchestrator.sweep.limits import time_limit
+from orchestrator.sweep.memory import watch_memory
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.loop import Finished, OnEpoch, train
 
@@ -77,7 +80,9 @@ def train_recorded(
     with _held(folder):
         record = finished_record(results, run)
         if record is None:
+            before = time.process_time()
             with time_limit(folder / TIMEOUT, limit):
+                most = watch_memory(device)
                 record = train(
                     config,
                     dataset,
@@ -88,6 +93,8 @@ def train_recorded(
                     trace_to=folder / TRACE,
                     find_finished=partial(_finished, results, dataset.data_hash),
                 )
+            spent = time.process_time() - before
+            record = replace(record, peak_memory=most(), cpu_seconds=spent)
             write_json(folder / "record.json", record.to_json())
         _keep_best(folder, record)
         return record
@@ -162,7 +169,7 @@ def failure(
         run_id=run_id(config, data),
         status="failed",
         config=config.to_json(),
-        provenance=provenance(data=data, device="unknown"),
+        provenance=provenance(model=config.model, data=data, device="unknown"),
         reason=reason,
         failure=kind,
         traceback=trace,

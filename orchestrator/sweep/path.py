@@ -11,8 +11,8 @@ from statistics import fmean
 from typing import Any
 
 from orchestrator.config import JSON, MONITOR, TrialConfig, override
+from orchestrator.digest import code_digest
 from orchestrator.errors import ConfigError
-from orchestrator.results import code_digest
 from orchestrator.sweep.events import Listener, Sink
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.run import Execute, StudyOutcome, joined, run_study
@@ -84,7 +84,7 @@ class AblationPath:
             "target": dict(self.target),
             "seeds": list(self.seeds),
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": code_digest(self.base.model),
         }
 
 

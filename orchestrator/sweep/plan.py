@@ -1,4 +1,4 @@
-"""What a sweep or an ablation would run, and its price, as it is told."""
+"""What would be run, and its price, as it is told."""
 
 from dataclasses import dataclass
 
@@ -72,8 +72,8 @@ class Plan:
     name: str
     num_seeds: int
     tally: Tally
-    epochs: tuple[Epochs, ...]
-    """Of each stage of the base."""
+    epochs: dict[str, tuple[Epochs, ...]]
+    """Model -> of each stage of its base; the name is empty where there is one model."""
     timed: dict[str, Cost]
     """Point -> what it was timed to cost."""
     wall: Span

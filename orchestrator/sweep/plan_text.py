@@ -13,7 +13,9 @@ def plan_text(plan: Plan) -> str:
         "points": _points(plan.tally),
         "seeds": _seeds(plan),
         "runs": _runs(plan.tally),
-        "epochs": _epochs(plan.epochs),
+        "epochs": "; ".join(
+            f"{model} {_epochs(stages)}".strip() for model, stages in plan.epochs.items()
+        ),
         "timed": ", ".join(
             f"{name} {cost.epoch:.3g} s per epoch" for name, cost in plan.timed.items()
         ),

@@ -1,4 +1,4 @@
-"""Counts the points and runs of a sweep or an ablation and prices them; starts nothing."""
+"""Counts the points and runs of what would be run and prices them; starts nothing."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +10,7 @@ from orchestrator.data import Dataset
 from orchestrator.results import first_stage_id, run_id
 from orchestrator.sweep.ablation import Ablation
 from orchestrator.sweep.bill import CHECKPOINTS_AT_ONCE, Bill, disk_of_ranks, num_workers, wall_time
+from orchestrator.sweep.comparison import Comparison
 from orchestrator.sweep.cost import Cost, measure
 from orchestrator.sweep.forecast import Epochs, finished_runs, forecast
 from orchestrator.sweep.objective import CHECKPOINTS, finished_record, run_folder
@@ -27,7 +28,7 @@ DRAWS = 50
 
 
 def make_plan(
-    plan: SpaceStudy | Ablation,
+    plan: SpaceStudy | Ablation | Comparison,
     dataset: Dataset,
     *,
     options: Options,
@@ -38,7 +39,7 @@ def make_plan(
     """Count and price.
 
     Args:
-        plan: the checked sweep or ablation.
+        plan: the checked sweep, ablation or comparison.
         dataset: the open data set.
         options: where and how it would run.
         executor: what would run it.
@@ -48,36 +49,54 @@ def make_plan(
     Raises:
         ConfigError: a model cannot be built on the data set.
     """
-    making = _Making(plan, dataset, options, on_probe)
-    total = making.total()
+    makings = [_Making(part, dataset, options, on_probe) for part in _parts(plan)]
+    total = Bill()
+    for making in makings:
+        making.add_to(total)
+    left = total.tally.left
     workers = num_workers(executor, options)
     return Plan(
         name=plan.name,
         num_seeds=len(plan.seeds),
         tally=total.tally,
-        epochs=making.base_epochs(total.tally.left),
-        timed=making.prices.timed,
+        epochs={making.name: making.base_epochs(left) for making in makings},
+        timed={
+            f"{making.name} {point}".strip(): cost
+            for making in makings
+            for point, cost in making.prices.timed.items()
+        },
         wall=wall_time(total, executor, options),
         cpu=total.cpu,
         kept=total.kept + disk_of_ranks(total.tally, len(dataset.split.valid)),
-        running=total.checkpoint * CHECKPOINTS_AT_ONCE * min(workers, total.tally.left),
+        running=total.checkpoint * CHECKPOINTS_AT_ONCE * min(workers, left),
         workers=workers,
         max_time=max_time,
-        notes=tuple(making.notes),
+        notes=tuple(dict.fromkeys(n for making in makings for n in making.notes)),
     )
 
 
+def _parts(
+    plan: SpaceStudy | Ablation | Comparison,
+) -> list[SpaceStudy | Ablation | Comparison]:
+    """What has a base of its own: itself, or each model of a comparison."""
+    if not isinstance(plan, Comparison):
+        return [plan]
+    return [replace(plan, contenders=(contender,)) for contender in plan.contenders]
+
+
 class _Making:
-    """Counts and prices the parts of one sweep or ablation."""
+    """Counts and prices what has one base: a sweep, an ablation, or a model that is compared."""
 
     def __init__(
         self,
-        plan: SpaceStudy | Ablation,
+        plan: SpaceStudy | Ablation | Comparison,
         dataset: Dataset,
         options: Options,
         on_probe: Callable[[int, int], None],
     ) -> None:
         self.notes: list[str] = []
+        self.name = plan.base.model if isinstance(plan, Comparison) else ""
+        """Of the part, where there are several."""
         self._plan = plan
         self._options = options
         self._num_timed = 0
@@ -91,14 +110,15 @@ class _Making:
             data_hash=dataset.data_hash,
         )
 
-    def total(self) -> Bill:
-        """All parts together."""
-        total = Bill()
+    def add_to(self, total: Bill) -> None:
+        """Add all phases."""
         self.notes += _load_note()
         if isinstance(self._plan, SpaceStudy):
             self._space(self._plan, (), total)
-            return total
-        self._listed(self._plan.fixed(), total)
+            return
+        fixed = self._plan.fixed()
+        if fixed is not None:
+            self._listed(fixed, total)
         members = self._plan.members[: self._options.max_trials]
         searches = self._plan.searches()
         for variant in members if searches else ():
@@ -109,7 +129,6 @@ class _Making:
                 "What the searches choose is not known yet: runs at chosen settings are priced as "
                 "points drawn at random."
             )
-        return total
 
     def base_epochs(self, num: int) -> tuple[Epochs, ...]:
         """Of each stage of the base."""
@@ -158,7 +177,7 @@ class _Making:
         from orchestrator.sweep.sampling import num_told_before
 
         journal = self._options.journal
-        if isinstance(self._plan, Ablation):
+        if not isinstance(self._plan, SpaceStudy):
             name = study.variant.name if study.variant else ""
             journal = self._options.folder / "search" / name / journal.name
         return min(study.num_trials, num_told_before(journal, study.name))
@@ -217,7 +236,7 @@ class _Making:
         return found
 
     def _moves_of(self, trial: Trial) -> Iterator[Move]:
-        if isinstance(self._plan, Ablation) and trial.phase == "fixed":
+        if not isinstance(self._plan, SpaceStudy) and trial.phase == "fixed":
             members = {variant.name: variant for variant in self._plan.members}
             yield from self._moves(members[trial.variant])
             return
@@ -225,7 +244,7 @@ class _Making:
 
     def _moves(self, variant: VariantInfo) -> tuple[Move, ...]:
         """What a variant changes, or each member of a pair."""
-        assert isinstance(self._plan, Ablation), "a sweep has no variants"
+        assert not isinstance(self._plan, SpaceStudy), "a sweep has no variants"
         listed = {own.name: own.changed for own in self._plan.members}
         names = variant.members or (variant.name,)
         return tuple(listed[name] for name in names if listed[name])
@@ -252,10 +271,11 @@ def _less(epochs: Epochs, done: int) -> Epochs:
     )
 
 
-def _factors(plan: SpaceStudy | Ablation) -> dict[str, Factor]:
+def _factors(plan: SpaceStudy | Ablation | Comparison) -> dict[str, Factor]:
     if isinstance(plan, SpaceStudy):
         return dict(plan.space.factors)
-    return dict(plan.search.space.factors) if plan.search else {}
+    search = plan.contenders[0].search if isinstance(plan, Comparison) else plan.search
+    return dict(search.space.factors) if search else {}
 
 
 def _num_listed(study: Study) -> int:

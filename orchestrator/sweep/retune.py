@@ -143,26 +143,39 @@ def _is_level(
 
 
 def prepare_search(
-    num_trials: int | None, space: str | None, declared: SpaceFile, *, model: str
+    num_trials: int | None,
+    space: str | None,
+    declared: SpaceFile,
+    *,
+    model: str,
+    option: str = "--retune",
 ) -> Search | None:
     """The search that a user asks for; None where none is.
+
+    Args:
+        num_trials: its points.
+        space: the joint space; None takes :data:`DEFAULT_SPACE`.
+        declared: the model's file of spaces.
+        model: whose it is.
+        option: what asks for it; that of the space is called ``OPTION-space``.
 
     Raises:
         ConfigError: there is no such space, or it cannot be searched.
     """
     if num_trials is None:
         if space is not None:
-            raise ConfigError("--retune-space: nothing is searched without --retune N. Add it.")
+            raise ConfigError(f"{option}-space: nothing is searched without {option} N. Add it.")
         return None
-    at_least_one("--retune", num_trials)
+    at_least_one(option, num_trials)
     name = space or DEFAULT_SPACE
     if name not in declared.spaces:
-        option = "--retune-space" if space else "--retune"
-        raise ConfigError(f"{option}: {unknown(f'space of {model}', name, declared.spaces)}")
+        asked = f"{option}-space" if space else option
+        raise ConfigError(f"{asked}: {unknown(f'space of {model}', name, declared.spaces)}")
     found = declared.spaces[name]
     if found.kind != "joint":
         raise ConfigError(
-            f"--retune-space cannot be {name}: it is a {found.kind} space. Name a joint one."
+            f"{option}-space cannot be {name}: it is a {found.kind} space of {model}. "
+            "Name a joint one."
         )
     return Search(space=found, num_trials=num_trials)
 

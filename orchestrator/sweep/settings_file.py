@@ -53,6 +53,21 @@ def base_settings(model: str, dataset: str, config: Path | None) -> TrialConfig:
     return override(base, read_settings(config, model), where=str(config))
 
 
+def model_of(path: Path) -> str:
+    """The model whose settings a file has.
+
+    Raises:
+        ConfigError: no file, no TOML, or it does not say of which model it is.
+    """
+    origin = _read(path).get(ORIGIN, {})
+    model = origin.get("model") if isinstance(origin, dict) else None
+    if not isinstance(model, str):
+        raise ConfigError(
+            f'{path}: does not say of which model it is. Add `[{ORIGIN}]` with `model = "NAME"`.'
+        )
+    return model
+
+
 def overruled(space: Space, config: Path) -> tuple[str, ...]:
     """A sentence for each setting of a file that a space's own base goes over."""
     given = read_settings(config, space.model)

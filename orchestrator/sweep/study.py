@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from orchestrator.config import JSON, TrialConfig, content_hash, flatten, override
+from orchestrator.digest import code_digest
 from orchestrator.errors import ConfigError
-from orchestrator.results import code_digest, read_json, run_id, write_json
+from orchestrator.results import read_json, run_id, write_json
 from orchestrator.sweep.conditions import walk
 from orchestrator.sweep.factors import Choice, plain
 from orchestrator.sweep.space import Space
@@ -184,7 +185,7 @@ class SpaceStudy(Study):
             "trials": "sampled" if self.sampled else None,  # more of them go on with the same sweep
             "scheduler": self.scheduler,
             "data": self.data_hash,
-            "code": code_digest(),
+            "code": code_digest(self.base.model),
         }
 
 
@@ -234,6 +235,8 @@ def claim(study: Planned, folder: Path) -> None:
         return
     stored = read_json(path)
     keys = {*plan, *_SOMETIMES}
+    if _models(plan) != _models(stored):
+        keys.discard("code")  # other models have other code
     different = sorted(key for key in keys if plan.get(key) != stored.get(key))
     if different:
         what = _KINDS.get(stored.get("kind"), "a sweep")
@@ -246,7 +249,16 @@ def claim(study: Planned, folder: Path) -> None:
 
 _SOMETIMES = ("objectives", "sampler")
 """Parts of a plan that are there only where they are not as they always were."""
-_KINDS = {"ablation": "an ablation", "diagnosis": "a diagnosis", "path": "a path"}
+_KINDS = {
+    "ablation": "an ablation",
+    "diagnosis": "a diagnosis",
+    "path": "a path",
+    "comparison": "a comparison",
+}
+
+
+def _models(plan: JSON) -> list[str]:
+    return sorted(plan["models"]) if "models" in plan else [plan["base"]["model"]]
 
 
 def _plain(plan: JSON) -> JSON:

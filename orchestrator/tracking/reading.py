@@ -47,6 +47,12 @@ class RunState:
     """Validation NDCG@10 of that epoch."""
     seconds: float | None
     """That it took; of the epochs told where it has not finished."""
+    cpu_seconds: float | None = None
+    """Of all its threads; None where nobody counted them."""
+    failure: str = ""
+    """Of a failed run: the kind of failure."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """``code``, ``commit``, ``device`` and ``version.PACKAGE``, once it has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +126,15 @@ class StoreReader:
         with store_errors(self.uri):
             parent = self._parent(name)
             return _state(parent, runs_of(self._client, parent))
+
+    def find_sweep(self, name: str) -> SweepInfo:
+        """As :meth:`orchestrator.tracking.mlflow.Tracker.find_sweep`."""
+        with store_errors(self.uri):
+            return read_info(self._parent(name).data.tags)
+
+    def runs_frame(self, name: str) -> pd.DataFrame:
+        """As :meth:`orchestrator.tracking.mlflow.Tracker.runs_frame`."""
+        return self.sweep(name).runs
 
     def sweep_and_runs(self, name: str) -> tuple[SweepState, tuple[RunState, ...]]:
         """A sweep and its runs, oldest first, as they are at one moment.
@@ -228,7 +243,17 @@ class StoreReader:
             epoch=epoch or None,
             value=value,
             seconds=seconds,
+            cpu_seconds=metrics.get("cpu_seconds"),
+            failure=tags.get("orch.failure", ""),
+            origin=_origin(tags),
         )
+
+
+def _origin(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a run that has ended says of the code and the machine that made it."""
+    own = {name.removeprefix("orch."): text for name, text in tags.items()}
+    kept = ("code", "commit", "device")
+    return {n: text for n, text in own.items() if n in kept or n.startswith("version.")}
 
 
 def condition(run: Any) -> Condition:  # noqa: ANN401

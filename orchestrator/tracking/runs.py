@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from orchestrator.config import JSON, MONITOR
 
-Kind = Literal["one-factor", "joint", "grid", "ablation", "diagnosis", "path"]
-"""How a sweep's points follow from its factors; the last three list variants instead."""
+Kind = Literal["one-factor", "joint", "grid", "ablation", "diagnosis", "path", "comparison"]
+"""How a sweep's points follow from its factors; the last four list variants instead, of which a
+comparison's are models."""
 Objective = Literal["ndcg", "parameters", "seconds"]
 """What a search is for: validation NDCG@10 up, number of parameters or training seconds down."""
 COLUMNS: Mapping[Objective, str] = MappingProxyType(
@@ -36,6 +37,8 @@ class VariantInfo:
     """Of a pair: the two variants that it joins."""
     is_control: bool = False
     """It spoils a modality's features, rather than switch a component off."""
+    model: str = ""
+    """Of a comparison: the model that it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,7 @@ class SweepInfo:
     """What the user calls it; the same name continues the same sweep."""
     kind: Kind
     model: str
+    """Of a comparison: the models, by commas."""
     dataset: str
     data_hash: str
     space: str
@@ -71,11 +75,30 @@ class SweepInfo:
     """Of a path: the search to whose best point it leads."""
     looks: int = 1
     """How often the seeds so far may be looked at before more are added; 1 where all are run."""
+    ours: str = ""
+    """Of a comparison: the model whose gain over the best of the others is told; empty for the
+    gain of the best over the second."""
+    num_tuned: int = 0
+    """Of a comparison: points of each model's own search; 0 where none was made."""
+    label: str = ""
+    """What the model is called on this data set, where that is not its name (``iisan-pooled``)."""
+
+    @property
+    def shown_model(self) -> str:
+        """What titles, tables and files call the model."""
+        return self.label or self.model
 
     @property
     def has_variants(self) -> bool:
-        """Whether its runs belong to variants, the base among them, rather than to points."""
-        return self.kind in ("ablation", "diagnosis", "path")
+        """Whether its runs belong to variants, rather than to points."""
+        return self.kind in ("ablation", "diagnosis", "path", "comparison")
+
+    @property
+    def members(self) -> tuple[VariantInfo, ...]:
+        """The variants, after the base where there is one: models have none in common."""
+        if self.kind == "comparison":
+            return self.variants
+        return (VariantInfo(name=BASE, changed={}), *self.variants)
 
     def to_json(self) -> JSON:
         """Plain data from which :func:`sweep_from_json` rebuilds this."""

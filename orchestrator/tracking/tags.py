@@ -44,8 +44,15 @@ def finals(record: Record) -> dict[str, float]:
     """A run's outcome in figures."""
     figures = {final_name(name): value for name, value in record.metrics.items()}
     figures |= {"num_parameters": float(record.num_parameters), "seconds": record.seconds}
+    if record.cpu_seconds is not None:
+        figures["cpu_seconds"] = record.cpu_seconds
     if record.best_step is not None:
         figures["best_step"] = float(record.best_step)
+    if record.epochs:
+        figures["num_epochs"] = float(len(record.epochs))
+        figures["seconds_per_epoch"] = fmean(epoch.seconds for epoch in record.epochs)
+    if record.peak_memory is not None:
+        figures["peak_memory"] = float(record.peak_memory)
     return figures
 
 
@@ -94,6 +101,7 @@ def variant_tags(info: SweepInfo, variant: VariantInfo) -> dict[str, str]:
     """Tags of a variant's run that goes on."""
     return {
         **_shared_tags(info),
+        **({"orch.model": variant.model} if variant.model else {}),
         **_changed_tags(variant.changed),
         "orch.variant": variant.name,
         "orch.members": ", ".join(variant.members),
@@ -110,6 +118,8 @@ def run_tags(info: SweepInfo, run: RunInfo) -> dict[str, str]:
         state |= {"orch.variant": run.variant, "orch.phase": run.phase, "orch.superseded": "false"}
     if run.model:
         state["orch.model"] = run.model
+        if run.model != info.model:
+            state["orch.label"] = run.model  # until its record says more
     return {**_shared_tags(info), **_changed_tags(run.changed), **state, **run.tags}
 
 
@@ -172,6 +182,7 @@ def _shared_tags(info: SweepInfo) -> dict[str, str]:
     return {
         "mlflow.source.name": "orch",
         "orch.model": info.model,
+        "orch.label": info.shown_model,
         "orch.dataset": info.dataset,
         "orch.data_hash": info.data_hash,
         "orch.space": info.space,
@@ -186,6 +197,7 @@ def record_tags(record: Record) -> dict[str, str]:
         "orch.status": record.status,
         "orch.reason": cut(record.reason or "", TAG_LENGTH),
         "orch.failure": record.failure or "",
+        **({"orch.label": record.label} if record.label else {}),
         "orch.code": source.code,
         "orch.commit": source.commit,
         "orch.device": source.device,

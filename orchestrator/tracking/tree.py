@@ -15,7 +15,7 @@ from orchestrator.tracking.client import (
     store_errors,
 )
 from orchestrator.tracking.names import param_text
-from orchestrator.tracking.runs import BASE, RunInfo, SweepInfo, SweepStatus, VariantInfo, run_key
+from orchestrator.tracking.runs import RunInfo, SweepInfo, SweepStatus, VariantInfo, run_key
 from orchestrator.tracking.store import is_server
 from orchestrator.tracking.tags import (
     NAME_LENGTH,
@@ -69,7 +69,7 @@ class SweepStore:
                     self._stop(run.info.run_id, "killed", "its process ended without a word")
             self._resume(self._parent, {**command_tags(), **sweep_tags(self._info)})
             if self._info.has_variants:
-                for variant in (VariantInfo(name=BASE, changed={}), *self._info.variants):
+                for variant in self._info.members:
                     self._resume(self._variant(variant.name), variant_tags(self._info, variant))
 
     def plan(self, num_runs: int) -> None:
@@ -238,7 +238,7 @@ def _new_finals(run: Any, figures: Mapping[str, float]) -> list[tuple[str, float
 
 def family(info: SweepInfo) -> str:
     """Name of the experiment that a sweep belongs to."""
-    return f"{info.model}-{info.space}"
+    return info.space if info.kind == "comparison" else f"{info.shown_model}-{info.space}"
 
 
 def variants_of(client: Any, parent: Any) -> list[Any]:  # noqa: ANN401

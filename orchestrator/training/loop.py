@@ -25,6 +25,7 @@ from orchestrator.evaluation.rank_file import write_ranks
 from orchestrator.results import Epoch, Record, provenance, run_id
 from orchestrator.training.average import Average
 from orchestrator.training.checkpoint import Checkpoints, Progress, load_weights
+from orchestrator.training.inputs import label, settled_inputs
 from orchestrator.training.optim import check_stage
 from orchestrator.training.optim import optimizer as make_optimizer
 from orchestrator.training.seeding import derive, reproducible
@@ -87,6 +88,7 @@ def build_model(config: TrialConfig, dataset: Dataset) -> Recommender:
     Raises:
         ConfigError: the data set lacks an input that the settings ask for.
     """
+    settled_inputs(config, dataset)
     torch.manual_seed(derive(config.seed, "weights"))
     try:
         catalogue = dataset.catalogue(config.data, seed=derive(config.seed, "controls"))
@@ -141,13 +143,16 @@ def train(
         run_id=run_id(config, dataset.data_hash),
         status="finished",
         config=config.to_json(),
-        provenance=provenance(data=dataset.data_hash, device=_device_name(place)),
+        provenance=provenance(
+            model=config.model, data=dataset.data_hash, device=_device_name(place)
+        ),
         metrics=metrics,
         epochs=tuple(progress.epochs),
         best_step=progress.best_step,
         num_parameters=num_parameters(run.model),
         seconds=time.perf_counter() - started,
         inputs=dict(run.model.input_forms()),
+        label=label(config, dataset),
         reused=dict(progress.reused),
     )
 

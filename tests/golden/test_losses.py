@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import models
-from models import Catalogue, Modality, TokenFeatures
-from orchestrator.config import TrainConfig, default_trial, override
+from models import Catalogue, Categories, Modality, TokenFeatures
+from orchestrator.config import TrainConfig, default_trial, flatten, override
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.derived import TrainingDerived
 from orchestrator.data.interactions import sequences_of
@@ -38,13 +38,15 @@ def modality(name, counts, width, speed):
     missing[0] = False
     pooled[missing] = 0
     tokens = TokenFeatures(waves(int(lengths.sum()), width, speed), lengths)
-    return Modality(name=name, tokens=tokens, pooled=pooled, missing=missing)
+    layers = torch.stack([pooled.roll(place, dims=1) for place in range(5)], dim=1)
+    return Modality(name=name, tokens=tokens, pooled=pooled, layers=layers, missing=missing)
 
 
 SEQUENCES = [
     [(7 * user + step * (1 + user % 3)) % NUM_ITEMS + 1 for step in range(3 + user % 12)]
     for user in range(40)
 ]
+TIMES = [[10**9 + 3600 * step**2 for step in range(len(items))] for items in SEQUENCES]
 CATALOGUE = Catalogue(
     NUM_ITEMS,
     {
@@ -52,6 +54,12 @@ CATALOGUE = Catalogue(
         "image": modality("image", [4] * NUM_ITEMS, 10, 1.3),
     },
     TrainingDerived(sequences_of(SEQUENCES), NUM_ITEMS),
+    has_timestamps=True,
+    categories=Categories(
+        ("a", "b", "c"),
+        torch.arange(NUM_ITEMS) % 3,
+        torch.tensor([0, *[1] * NUM_ITEMS]),
+    ),
 )
 
 
@@ -60,13 +68,15 @@ def losses(name):
 
     There is no dropout: torch draws its masks differently on processors of different makers.
     """
-    small = {"model.dim": 16, "model.max_length": 10, "model.dropout": 0.0}
-    config = override(default_trial(name, "golden"), small, where="golden")
+    base = default_trial(name, "golden")
+    small = {"model.dim": 16, "model.max_length": 10}
+    small |= {key: 0.0 for key in flatten(base) if key.endswith("dropout")}
+    config = override(base, small, where="golden")
     with reproducible(torch.device("cpu")):
         torch.manual_seed(derive(0, "weights"))
         model = models.find(name)(config.settings, CATALOGUE).train()
         batches = TrainingBatches(
-            sequences_of(SEQUENCES), samples=model.samples(), max_length=10, batch_targets=40
+            sequences_of(SEQUENCES, TIMES), samples=model.samples(), max_length=10, batch_targets=40
         )
         return [loss for stage in model.stages() for loss in first_steps(model, stage, batches)]
 

@@ -1,4 +1,5 @@
-"""A tiny catalogue with everything that real ones have: uneven tokens, missing features, fp16."""
+"""A tiny catalogue with everything that real ones have: uneven tokens, missing features, fp16,
+states of an encoder's layers, clock times, categories."""
 
 import dataclasses
 
@@ -6,8 +7,8 @@ import pytest
 import torch
 
 import models
-from models import Catalogue, History, Modality, Positions, TokenFeatures
-from orchestrator.config import default_trial, override
+from models import Catalogue, Categories, History, Modality, Positions, TokenFeatures
+from orchestrator.config import default_trial, flatten, override
 from orchestrator.data.batches import TrainingBatches
 from orchestrator.data.controls import control
 from orchestrator.data.derived import TrainingDerived
@@ -15,6 +16,7 @@ from orchestrator.data.interactions import sequences_of
 from orchestrator.sweep.space import read_spaces
 
 NUM_ITEMS = 12
+NUM_LAYERS = 5
 MAX_LENGTH = 8
 POSITIONS = Positions()
 SEQUENCES = [[3, 9, 1, 7], [4, 6, 2, 12, 5, 6, 8, 1, 2], [7, 3], [11, 11, 8, 10, 3, 5]]
@@ -29,12 +31,22 @@ def make_modality(name, lengths, *, width, seed, dtype=torch.float32):
              for part in values.split(counts.tolist())]  # fmt: skip
     missing = counts == 0
     missing[0] = False
+    pooled = torch.stack(means)
+    layers = torch.stack([pooled.roll(place, dims=1) for place in range(NUM_LAYERS)], dim=1)
     return Modality(
         name=name,
         tokens=TokenFeatures(values, counts),
-        pooled=torch.stack(means),
+        pooled=pooled,
+        layers=layers.to(dtype),
         missing=missing if missing.any() else None,
     )
+
+
+def make_categories():
+    """Three categories; an item has one or two of them, and one item has none."""
+    lengths = torch.tensor([0, 1, 2, 1, 2, 1, 1, 0, 2, 1, 1, 2, 1])
+    values = torch.arange(int(lengths.sum())) % 3
+    return Categories(("a", "b", "c"), values, lengths)
 
 
 @pytest.fixture
@@ -48,6 +60,8 @@ def catalogue():
             ),
         },
         TrainingDerived(sequences_of(SEQUENCES), NUM_ITEMS),
+        has_timestamps=True,
+        categories=make_categories(),
     )
 
 
@@ -56,10 +70,12 @@ def build(catalogue):
     """Model by name -> a small one without dropout, in evaluation mode."""
 
     def make(name, of=catalogue, *, variant=None, seed=0, **settings):
-        small = {"dim": 16, "max_length": MAX_LENGTH, "dropout": 0.0, **settings}
-        values = {f"model.{key}": value for key, value in small.items()}
+        small = {"dim": 16, "max_length": MAX_LENGTH, **settings}
+        base = default_trial(name, "tiny")
+        values = {key: 0.0 for key in flatten(base) if key.endswith("dropout")}
+        values |= {f"model.{key}": value for key, value in small.items()}
         values |= read_spaces(name).variants[variant] if variant else {}
-        config = override(default_trial(name, "tiny"), values, where="test")
+        config = override(base, values, where="test")
         controlled = control(of.modalities, config.data, seed=0)
         torch.manual_seed(seed)
         given = dataclasses.replace(of, modalities=controlled)

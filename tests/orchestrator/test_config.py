@@ -4,7 +4,7 @@ import math
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import models
@@ -174,7 +174,6 @@ def test_settings_come_back_from_json(name):
     assert trial_from_json(config.to_json()) == config
 
 
-@settings(deadline=None)
 @given(
     rate=st.floats(min_value=1e-30, max_value=1e30),
     dropout=st.floats(0, 1, exclude_max=True),

@@ -116,7 +116,7 @@ class Drawing:
 def title(info: SweepInfo, what: str) -> str:
     """What a view's figure and table are about."""
     origin = " (synthetic data)" if info.synthetic else ""
-    return f"{info.model}, {what}, on {info.dataset}{origin}"
+    return f"{info.shown_model}, {what}, on {info.dataset}{origin}"
 
 
 def looks_of(names: Sequence[str]) -> dict[str, Look]:

@@ -21,7 +21,7 @@ def report_diagnosis(drawings: Sequence[Drawing], info: SweepInfo, *, folder: Pa
     Raises:
         StoreError: the folder cannot be written.
     """
-    stems = {one.view: folder / f"{info.model}-{one.view}-{info.dataset}" for one in drawings}
+    stems = {one.view: folder / f"{info.shown_model}-{one.view}-{info.dataset}" for one in drawings}
     empty = pd.DataFrame(columns=list(COLUMNS))
     tables = [one.table() for one in drawings]
     return Report(

@@ -1,6 +1,7 @@
 """Figures of what was measured epoch by epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -65,8 +66,8 @@ def together(studies: Sequence[StoredStudy], asked: Asked) -> Part:
 def _names_together(
     names: Sequence[str], info: SweepInfo, studies: Sequence[StoredStudy]
 ) -> list[str]:
-    models = [study.info.model for study in studies]
-    called = info.model if len(set(models)) == len(models) else info.name
+    models = [study.info.shown_model for study in studies]
+    called = info.shown_model if len(set(models)) == len(models) else info.name
     return [called if name == BASE else f"{called}, {name}" for name in names]
 
 
@@ -159,7 +160,7 @@ def _of_trials(runs: pd.DataFrame, info: SweepInfo) -> pd.DataFrame:
     return told.sort_values("name", key=lambda names: names.map(order), kind="stable")
 
 
-def _agree(trial: dict[str, object], row: dict[str, object], keys: Sequence[str]) -> bool:
+def _agree(trial: Mapping[Hashable, Any], row: Mapping[Hashable, Any], keys: Sequence[str]) -> bool:
     """A factor that does not exist at a trial agrees with anything."""
     return all(trial[key] is None or is_same(trial[key], row[key]) for key in keys)
 

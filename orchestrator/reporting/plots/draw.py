@@ -174,12 +174,16 @@ def _headed(part: Part, info: SweepInfo, studies: Sequence[StoredStudy]) -> Part
 
 def study_heading(info: SweepInfo, infos: Sequence[SweepInfo]) -> str:
     """What tells a study from others: its data set, its model, its space, or else its name."""
-    told = {"model": info.model, "space": info.space, "dataset": data_text(info)}
-    differing = [key for key in told if len({getattr(other, key) for other in infos}) > 1]
-    same = [o for o in infos if all(getattr(o, k) == getattr(info, k) for k in told)]
+    told = _told(info)
+    differing = [key for key in told if len({_told(other)[key] for other in infos}) > 1]
+    same = [o for o in infos if _told(o) == told]
     if len(same) > 1:
         return info.name
     return ", ".join(told[key] for key in differing)
+
+
+def _told(info: SweepInfo) -> dict[str, str]:
+    return {"model": info.shown_model, "space": info.space, "dataset": data_text(info)}
 
 
 def data_text(info: SweepInfo) -> str:
@@ -188,10 +192,10 @@ def data_text(info: SweepInfo) -> str:
 
 
 def _title(kind: Kind, asked: Asked, infos: Sequence[SweepInfo]) -> str:
-    models = ", ".join(dict.fromkeys(info.model for info in infos))
+    models = ", ".join(dict.fromkeys(info.shown_model for info in infos))
     *first, last = dict.fromkeys(map(data_text, infos))
     data = f"{', '.join(first)} and {last}" if first else last
-    what = f"{kind.what} over {asked.against.info.model}" if asked.against else kind.what
+    what = f"{kind.what} over {asked.against.info.shown_model}" if asked.against else kind.what
     spaces = {info.space for info in infos if not info.has_variants}
     space = f"{spaces.pop()}, " if len(spaces) == 1 else ""
     return f"{models}, {space}{what}, on {data}"
@@ -204,7 +208,7 @@ def _frame(found: Sequence[tuple[SweepInfo, Part]], *, is_mixed: bool) -> pd.Dat
         frame = part.frame.copy()
         names = {"dataset": info.dataset}
         if not is_mixed:
-            names = {"study": info.name, "model": info.model, **names}
+            names = {"study": info.name, "model": info.shown_model, **names}
         for place, (name, value) in enumerate(names.items()):
             frame.insert(place, name if name not in frame else f"of_{name}", value)
         frames.append(frame)

@@ -19,6 +19,7 @@ A_STUDY: dict[StudyKind, str] = {
     "ablation": "an ablation",
     "diagnosis": "a diagnosis",
     "path": "a path",
+    "comparison": "a comparison of models",
 }
 
 

@@ -41,14 +41,14 @@ def sensitivity(study: StoredStudy, asked: Asked) -> list[Part]:
 
 def _ceiling(study: StoredStudy) -> dict[str, float]:
     """What the best possible ranking reaches, as far as the sweep has logged it."""
-    name = f"{study.info.model}-{study.info.space}.csv"
+    name = f"{study.info.shown_model}-{study.info.space}.csv"
     if not study.info.synthetic or name not in study.files:
         return {}
     told = study.table(name)
     if "ceiling" not in told:
         return {}
     known = told.dropna(subset="ceiling").drop_duplicates("metric")
-    return {str(row.metric): float(row.ceiling) for row in known.itertuples()}
+    return {str(row["metric"]): float(row["ceiling"]) for row in known.to_dict("records")}
 
 
 def narrowed(info: SweepInfo, asked: Asked) -> SweepInfo:

@@ -1,17 +1,26 @@
 """Figures of variants beside a base: bars and forest plots."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from orchestrator.reporting.ablation_notes import counts
 from orchestrator.reporting.bars import bars_part
+from orchestrator.reporting.compare.frame import compared_runs, comparison_frame
+from orchestrator.reporting.compare.frame import metrics_of as compared_metrics
 from orchestrator.reporting.comparison import BOUND, METRICS, ablation_frame
 from orchestrator.reporting.forest import forest_part
+from orchestrator.reporting.numbers import model_text
 from orchestrator.reporting.parts import Part
 from orchestrator.reporting.plots.kind import A_STUDY, Asked, CannotDrawError, finished, metrics_of
 from orchestrator.reporting.points import is_same, newest_runs, short_names, value_text
-from orchestrator.reporting.published import ablation_metrics
+from orchestrator.reporting.published import (
+    ablation_metrics,
+    ablation_source,
+    comparison_source,
+)
 from orchestrator.tracking.runs import BASE, SweepInfo, VariantInfo
 from orchestrator.tracking.stored import StoredStudy
 
@@ -20,11 +29,25 @@ _SAME = ("phase", "variant", "role", "metric", "seeds")
 
 
 def bars(study: StoredStudy, asked: Asked) -> list[Part]:
-    """Every variant's mean with its interval, and the seeds."""
+    """Every variant's or model's mean with its interval, and the seeds."""
+    if study.info.kind == "comparison":
+        return [_told(_of_models(study, asked))]
     runs, info = as_variants(study)
     frame = _frame(study, runs, info, asked)
     shown = frame[(frame["seeds"] > 0) | (frame["failed"] > 0)]
-    return [_told(bars_part(shown, info, notes=_counts(frame)))]
+    return [_told(bars_part(shown, notes=_counts(frame), source=ablation_source(info.model)))]
+
+
+def _of_models(study: StoredStudy, asked: Asked) -> Part:
+    """The models of a comparison; none of them is a base."""
+    info, runs = study.info, compared_runs(study.runs, study.info)
+    metrics = metrics_of(study, asked, compared_metrics(runs, info))
+    frame = comparison_frame(runs, info, metrics)
+    shown = frame[frame["group"] == ""].assign(role="component", phase="fixed")
+    named = shown.assign(variant=[model_text(model) for model in shown["model"]])
+    most = int(named["seeds"].max())
+    notes = [f"Means over {most} seeds." if most > 1 else "One seed: no interval."]
+    return bars_part(named, notes=notes, source=comparison_source(info.dataset))
 
 
 def forest(study: StoredStudy, asked: Asked) -> list[Part]:
@@ -78,7 +101,7 @@ def _frame(study: StoredStudy, runs: pd.DataFrame, info: SweepInfo, asked: Asked
 
 def _stored(study: StoredStudy, frame: pd.DataFrame) -> pd.DataFrame | None:
     """What the ablation logged, where it is of these very runs; ranks of users are not logged."""
-    name = f"{study.info.model}-ablation-{study.info.dataset}.csv"
+    name = f"{study.info.shown_model}-ablation-{study.info.dataset}.csv"
     if study.info.kind != "ablation" or name not in study.files:
         return None
     told = study.table(name)
@@ -89,7 +112,7 @@ def _stored(study: StoredStudy, frame: pd.DataFrame) -> pd.DataFrame | None:
     if not (told["mean"].fillna(0) - frame["mean"].fillna(0)).abs().lt(1e-9).all():
         return None
     kept = told[[*_OVER_USERS, "verdict"]].assign(verdict=told["verdict"].fillna(""))
-    return frame.assign(**{name: kept[name].to_numpy() for name in kept})
+    return frame.assign(**{str(name): kept[name].to_numpy() for name in kept})
 
 
 def as_variants(study: StoredStudy) -> tuple[pd.DataFrame, SweepInfo]:
@@ -108,7 +131,7 @@ def as_variants(study: StoredStudy) -> tuple[pd.DataFrame, SweepInfo]:
     return runs.assign(variant=names, phase="fixed"), replace(info, variants=tuple(listed))
 
 
-def point_name(row: dict[object, object], info: SweepInfo) -> str:
+def point_name(row: Mapping[Hashable, Any], info: SweepInfo) -> str:
     """What a point of a one-factor sweep is called: by what it changes."""
     changed = [key for key in info.factors if not is_same(row[key], info.base[key])]
     return ", ".join(_name(key, row[key], info) for key in changed) or BASE
@@ -121,7 +144,7 @@ def _name(key: str, value: object, info: SweepInfo) -> str:
 def why_no_variants(study: StoredStudy) -> str | None:
     """Its runs are of variants, or of points that can stand for such."""
     kind = study.info.kind
-    if kind not in ("one-factor", "ablation", "diagnosis"):
+    if kind not in ("one-factor", "ablation", "diagnosis", "comparison"):
         return f"it is {A_STUDY[kind]}, which has no variants"
     return None
 
@@ -129,6 +152,8 @@ def why_no_variants(study: StoredStudy) -> str | None:
 def why_no_base(study: StoredStudy) -> str | None:
     """And the base has finished."""
     reason = why_no_variants(study)
+    if study.info.kind == "comparison":
+        return f"it is {A_STUDY['comparison']}, of which none is the base"
     if reason is None:
         runs, _ = as_variants(study)
         if BASE not in set(finished(runs)["variant"]):

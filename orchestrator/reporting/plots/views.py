@@ -62,7 +62,7 @@ def why_no_view(view: str) -> Callable[[StoredStudy], str | None]:
 
 def _file(info: SweepInfo, name: str, *, of: str | None = None) -> str:
     view, ending = of or name, name.removeprefix(of or name)
-    return f"{info.model}-{view}-{info.dataset}{ending}.csv"
+    return f"{info.shown_model}-{view}-{info.dataset}{ending}.csv"
 
 
 def cold(study: StoredStudy, asked: Asked) -> list[Part]:
@@ -70,7 +70,7 @@ def cold(study: StoredStudy, asked: Asked) -> list[Part]:
     own = _measured(study, BASE)
     if asked.against is not None:
         _check_same_data(study.info, asked.against.info)
-        other, against = _measured(asked.against, BASE), asked.against.info.model
+        other, against = _measured(asked.against, BASE), asked.against.info.shown_model
     else:
         name = _compared_with(study)
         if name is None:

@@ -71,8 +71,8 @@ class _Drawing:
     def add(self, name: str, what: str, frame: pd.DataFrame, draw: Callable[[str], Figure]) -> None:
         info = self._info
         origin = " (synthetic data)" if info.synthetic else ""
-        title = f"{info.model}, {info.space}, on {info.dataset}{origin}: {what}"
-        stem = self._folder / f"{info.model}-{info.space}-{name}"
+        title = f"{info.shown_model}, {info.space}, on {info.dataset}{origin}: {what}"
+        stem = self._folder / f"{info.shown_model}-{info.space}-{name}"
         pdf, png = write_figure(draw(title), stem, frame)
         self.files += [pdf, png, pdf.with_suffix(".csv")]
 

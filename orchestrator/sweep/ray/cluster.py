@@ -11,8 +11,9 @@ from ray._private import ray_constants
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.digest import whole_digest
 from orchestrator.errors import ConfigError, StoreError
-from orchestrator.results import code_digest, first_stage_id
+from orchestrator.results import first_stage_id
 from orchestrator.sweep.objective import run_folder
 from orchestrator.sweep.options import Options
 from orchestrator.sweep.ray import driver_files
@@ -107,10 +108,10 @@ def check_nodes() -> None:
                 f"--address: node {address} cannot run this ({reason}). Install the same version "
                 "of orch there."
             ) from None
-        if found != code_digest():
+        if found != whole_digest():
             raise StoreError(
                 f"--address: the code on node {address} (digest {found}) is not this one "
-                f"({code_digest()}). Install the same version of orch there."
+                f"({whole_digest()}). Install the same version of orch there."
             )
 
 
@@ -122,7 +123,7 @@ def _code_of(node: str) -> Any:  # noqa: ANN401 - Ray's promise of a value
 
 def _digest() -> str:
     """Of the code where this runs; Ray takes plain functions alone."""
-    return code_digest()
+    return whole_digest()
 
 
 def offer_runs(remote: Remote, runs: Sequence[Run], options: Options, data_hash: str) -> None:

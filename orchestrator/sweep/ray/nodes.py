@@ -23,8 +23,9 @@ from orchestrator.data.manifest import (
     read_manifest,
 )
 from orchestrator.data.store import IMAGES, Dataset, is_dataset, open_stored
+from orchestrator.digest import whole_digest
 from orchestrator.errors import DataError, OrchError
-from orchestrator.results import Epoch, Record, code_digest, first_stage_id
+from orchestrator.results import Epoch, Record, first_stage_id
 from orchestrator.sweep.budget import NEVER, Deadline
 from orchestrator.sweep.objective import WEIGHTS, failure, run_folder
 from orchestrator.sweep.ray.driver_files import DriverStorage, ask, pieces, write_pieces
@@ -171,9 +172,9 @@ def difference(data: str, *, code: str, data_hash: str) -> str | None:
         code: the driver's code digest.
         data_hash: the driver's content hash of the data set.
     """
-    if code_digest() != code:
+    if whole_digest() != code:
         return (
-            f"this worker's code (digest {code_digest()}) is not the driver's ({code}). "
+            f"this worker's code (digest {whole_digest()}) is not the driver's ({code}). "
             "Install the same on every machine."
         )
     if data != data_hash:

@@ -15,8 +15,9 @@ from ray import tune
 
 from orchestrator.config import MONITOR
 from orchestrator.data import Dataset
+from orchestrator.digest import whole_digest
 from orchestrator.errors import OrchError
-from orchestrator.results import Epoch, Record, code_digest, run_id
+from orchestrator.results import Epoch, Record, run_id
 from orchestrator.sweep.budget import LEFT
 from orchestrator.sweep.local import is_left, outcome
 from orchestrator.sweep.objective import dataset_in_worker, failure
@@ -38,7 +39,7 @@ class Context:
     todo: tuple[Run, ...]
     remote: Remote | None = None
     """Of a cluster: what workers on other machines need."""
-    code: str = field(default_factory=code_digest)
+    code: str = field(default_factory=whole_digest)
     """The driver's."""
 
     def runs(self, config: dict[str, Any]) -> tuple[Run, ...]:

@@ -32,7 +32,7 @@ def test_what_is_done_is_counted_and_costs_nothing(swept, given, place):
     told = api.plan(api.sweep, "sasrec", "heads", **given, results=place / "results")
     assert told.name == swept.name
     assert (told.tally.reused, told.tally.left, told.kept.high) == (8, 0, 0)
-    assert told.epochs[0].num_runs >= 8
+    assert told.epochs[""][0].num_runs >= 8
 
 
 def test_more_seeds_cost_what_they_add(given, tmp_path):
@@ -41,7 +41,7 @@ def test_more_seeds_cost_what_they_add(given, tmp_path):
     told = api.plan(api.sweep, "sasrec", "heads", **more, results=tmp_path)
     assert (told.tally.runs, told.tally.reused, told.tally.left) == (20, 8, 12)
     assert told.tally.at_least == 4, "the third seed of each point"
-    assert told.epochs[0].low == told.epochs[0].high == 2, "as the finished runs had"
+    assert told.epochs[""][0].low == told.epochs[""][0].high == 2, "as the finished runs had"
 
 
 def test_the_base_that_factors_share_is_told(given, place):

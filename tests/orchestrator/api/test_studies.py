@@ -10,6 +10,7 @@ from orchestrator import api
 from orchestrator.api.drawing import BOUND
 from orchestrator.api.way import How, Way
 from orchestrator.cli import ablate as cli_ablate
+from orchestrator.cli import compare as cli_compare
 from orchestrator.cli import diagnose as cli_diagnose
 from orchestrator.cli import options, runs
 from orchestrator.cli import path as cli_path
@@ -213,6 +214,7 @@ def test_a_refused_sweep_writes_nothing(place, tmp_path, arguments):
     [
         (api.sweep, runs.sweep),
         (api.ablate, cli_ablate.ablate),
+        (api.compare, cli_compare.compare),
         (api.diagnose, cli_diagnose.diagnose),
         (api.path, cli_path.path),
         (api.train, runs.train),

@@ -21,6 +21,7 @@ HEAVY = (
     "numpy",
     "pydantic",
     "pyarrow",
+    "requests",
 )
 
 
@@ -40,6 +41,7 @@ def test_the_commands_are_these():
     assert set(COMMANDS) == {
         "orch sweep",
         "orch ablate",
+        "orch compare",
         "orch path",
         "orch resume",
         "orch diagnose",
@@ -52,12 +54,19 @@ def test_the_commands_are_these():
         "orch restore",
         "orch doctor",
         "orch plot",
+        "orch report",
         "orch ui",
         "orch models",
         "orch spaces",
         "orch datasets",
+        "orch data check",
+        "orch table comparison",
+        "orch table ablation",
+        "orch table statistics",
         "orch data encode",
+        "orch data get",
         "orch data import",
+        "orch data info",
         "orch data planted",
     }
 
@@ -141,6 +150,7 @@ assert not {"torch", "ray", "mlflow", "pandas", "matplotlib", "optuna"} & set(sy
         ("orch diagnose decorec --views c", ["clusters", "cold", "convergence"]),
         ("orch diagnose decorec --views cold,re", ["cold,recall"]),
         ("orch dat", ["datasets", "data"]),
+        ("orch compare sasrec gru", ["gru4rec"]),
     ],
 )
 def test_the_shell_completes_names(line, offered):

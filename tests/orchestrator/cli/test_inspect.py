@@ -1,27 +1,41 @@
+import re
 import shutil
 
 import models
 
-SASREC = """\
-SASRec: a causal Transformer over item ids.
-  spaces: heads, joint
-"""
 
-
-TAME = """\
-TAME: textual and visual features reach a sequence encoder through learned queries.
-  spaces: heads, queries, temperature, contrast, joint, training
-  variants: without_modality_retriever, without_id_enrichment, without_text, without_vision
-"""
-
-
-def test_models_tells_each_model_with_its_spaces_and_variants(orch):
+def test_models_tells_each_model_with_its_contract(orch):
     done = orch("models")
     assert (done.code, done.err) == (0, "")
-    assert SASREC in done.out
-    head, *rest = TAME.splitlines(keepends=True)
-    assert f"\n{head.split(':')[0]}: " in done.out
-    assert done.out.endswith("".join(rest))
+    header, _, *lines = [re.split("  +", line) for line in done.out.splitlines()]
+    assert header == ["model", "reads", "trains on", "spaces", "paper"]
+    assert [line[0] for line in lines] == models.names()
+    rows = {line[0]: line[1:] for line in lines}
+    assert rows["sasrec"] == ["ids", "every position", "heads, joint", "ICDM 2018"]
+    assert rows["fearec"][1] == "prefixes with twins"
+    assert rows["bert4rec"][1] == "hidden items"
+    assert rows["decorec"][0] == "ids, text (pooled), image (pooled)"
+    assert rows["tame"][0] == "ids, text (tokens or pooled), image (tokens or pooled)"
+
+
+def test_one_model_is_told_in_full(orch):
+    done = orch("models", "gru4rec")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("GRU4Rec: ")
+    for part in ("\nPaper: ", "\nIdea: ", "\nDiffers from the paper: "):
+        assert part in done.out
+    assert "\nReads: ids\n" in done.out
+    assert "\nSpaces: units, joint (orch spaces gru4rec)\n" in done.out
+    assert "\nVariants: untied_items, two_layers\n" in done.out
+    assert re.search(
+        r"\nmodel\.dim +int +\d+ +Width d of item and user representations\.", done.out
+    )
+
+
+def test_an_unknown_model_is_refused(orch):
+    done = orch("models", "tma")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "orch: There is no model `tma`. Did you mean `tame`?\n"
 
 
 SPACES = """\

@@ -74,7 +74,8 @@ def finished(results):
 
 def comparable(record):
     """What is told of a run, but for the seconds that no two runs share."""
-    plain = {**record.to_json(), "seconds": 0.0}
+    unlike = {"seconds": 0.0, "cpu_seconds": 0.0, "peak_memory": None}
+    plain = {**record.to_json(), **unlike}
     return {**plain, "epochs": [{**epoch, "seconds": 0.0} for epoch in plain["epochs"]]}
 
 

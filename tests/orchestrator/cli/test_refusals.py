@@ -159,7 +159,7 @@ def refuse(done, sentence, place):
         ((*ABLATE, "--retune", "-1"), "--retune cannot be -1: it must be at least 1."),
         (
             (*ABLATE, "--retune", "2", "--retune-space", "heads"),
-            "--retune-space cannot be heads: it is a one-factor space. Name a joint one.",
+            "--retune-space cannot be heads: it is a one-factor space of tame. Name a joint one.",
         ),
         (
             (*ABLATE, "--retune-space", "joint"),

@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -86,7 +86,6 @@ def test_three_seeds_compared_by_hand():
     assert found.p_value == pytest.approx(1 - math.sqrt(12 / 14))
 
 
-@settings(deadline=None)  # scipy's first call is slow
 @given(st.lists(st.floats(-0.1, 0.1), min_size=2, max_size=8))
 def test_paired_t_test_is_scipys(differences):
     found = over_seeds(differences)

@@ -1,10 +1,11 @@
 import pytest
 
 from orchestrator.reporting.bars import bars
+from orchestrator.reporting.published import ablation_source
 
 
 def drawn(frame, info):
-    figure = bars(frame, info, title="T", notes=["N."])
+    figure = bars(frame, title="T", notes=["N."], source=ablation_source(info.model))
     figure.canvas.draw()
     return figure
 

@@ -159,10 +159,11 @@ def new_listener():
 
 @pytest.fixture(scope="session")
 def comparable():
-    """A record as JSON, without the seconds that no two runs share."""
+    """A record as JSON, without the seconds and the memory that no two runs share."""
 
     def strip(record):
-        plain = json.loads(json.dumps({**record.to_json(), "seconds": 0.0}))
+        unlike = {"seconds": 0.0, "cpu_seconds": 0.0, "peak_memory": None}
+        plain = json.loads(json.dumps({**record.to_json(), **unlike}))
         epochs = [{**epoch, "seconds": 0.0} for epoch in plain["epochs"]]
         return {**plain, "epochs": epochs, "traceback": record.traceback is not None}
 

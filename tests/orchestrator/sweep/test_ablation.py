@@ -6,8 +6,8 @@ from orchestrator.config import override
 from orchestrator.data import open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.sweep import objective
-from orchestrator.sweep.ablation import run_ablation
 from orchestrator.sweep.options import Options
+from orchestrator.sweep.phases import run_phases
 from orchestrator.sweep.prepare_ablation import Question, prepare_ablation
 from orchestrator.sweep.run import open_executor
 from orchestrator.sweep.study import claim
@@ -94,7 +94,7 @@ def run(make_ablation, data_dir, tmp_path, new_listener):
         options = Options(results=results, data_dir=data_dir, folder=folder, device="cpu")
         book, heard = Book(), listener or new_listener()
         with open_executor(executor) as execute:
-            outcome = run_ablation(
+            outcome = run_phases(
                 make_ablation(**fields),
                 sink=book,
                 options=options,

@@ -3,9 +3,10 @@
 import pytest
 
 from orchestrator.data import open_dataset
+from orchestrator.digest import whole_digest
 from orchestrator.evaluation.evaluate import summary
 from orchestrator.evaluation.rank_file import read_ranks
-from orchestrator.results import code_digest, read_record
+from orchestrator.results import read_record
 from orchestrator.sweep import objective
 from orchestrator.sweep.options import Options
 from orchestrator.tracking import Tracker
@@ -200,7 +201,7 @@ def test_a_worker_with_other_code_or_data_runs_nothing(
     record = _trial(study.runs({})[0], context, None)
     assert record.status == "failed"
     data = open_dataset("tiny", data_dir).data_hash
-    assert record.reason.startswith(reason.format(code=code_digest(), data=data))
+    assert record.reason.startswith(reason.format(code=whole_digest(), data=data))
     assert not (tmp_path / "runs").exists()
 
 

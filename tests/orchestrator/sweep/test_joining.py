@@ -3,8 +3,8 @@
 import pytest
 import ray
 
+from orchestrator.digest import whole_digest
 from orchestrator.errors import ConfigError, StoreError
-from orchestrator.results import code_digest
 from orchestrator.sweep.ray import cluster
 
 
@@ -32,17 +32,17 @@ def nodes(monkeypatch):
 
 
 def test_nodes_with_this_code_are_fine(nodes):
-    nodes(one=code_digest(), two=code_digest())
+    nodes(one=whole_digest(), two=whole_digest())
     cluster.check_nodes()
 
 
 def test_a_node_with_other_code_is_named(nodes):
-    nodes(one=code_digest(), two="0" * 12)
+    nodes(one=whole_digest(), two="0" * 12)
     with pytest.raises(StoreError) as refused:
         cluster.check_nodes()
     assert str(refused.value) == (
-        f"--address: the code on node two (digest 000000000000) is not this one ({code_digest()}). "
-        "Install the same version of orch there."
+        f"--address: the code on node two (digest 000000000000) is not this one "
+        f"({whole_digest()}). Install the same version of orch there."
     )
 
 
@@ -54,7 +54,7 @@ def test_a_node_without_orch_is_named(nodes):
 
 def test_runs_that_fit_on_no_node_are_refused(nodes):
     """Ray would wait for a node that is large enough, for ever."""
-    nodes(one=code_digest())
+    nodes(one=whole_digest())
     cluster.check_threads(4)
     with pytest.raises(ConfigError, match="the largest node of the cluster has 4 CPUs"):
         cluster.check_threads(5)

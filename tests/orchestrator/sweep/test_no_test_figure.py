@@ -44,7 +44,7 @@ def record_of(config, poison, data="d" * 16):
         run_id=run_id(config, data),
         status="finished",
         config=config.to_json(),
-        provenance=provenance(data=data, device="cpu"),
+        provenance=provenance(model=config.model, data=data, device="cpu"),
         metrics=metrics,
         num_parameters=round(1000 * flatten(config)["model.dropout"]),
         seconds=1.0,

@@ -5,8 +5,8 @@ import torch
 
 from orchestrator import api
 from orchestrator.data.manifest import file_hash
+from orchestrator.digest import whole_digest
 from orchestrator.errors import DataError
-from orchestrator.results import code_digest
 from orchestrator.sweep.ray import driver_files, nodes
 from orchestrator.sweep.ray.nodes import Remote, dataset_on_node, difference
 
@@ -115,7 +115,7 @@ def test_pictures_are_not_copied(node, world, tmp_path):
 
 
 def test_what_differs_on_a_worker_is_named():
-    code = code_digest()
+    code = whole_digest()
     assert difference("d", code=code, data_hash="d") is None
     assert difference("d", code="other", data_hash="e") == (
         f"this worker's code (digest {code}) is not the driver's (other). "

@@ -154,7 +154,7 @@ def test_the_default_name_follows_from_the_content(ask):
         ),
         (
             {"retune": 3, "retune_space": "heads"},
-            "--retune-space cannot be heads: it is a one-factor space. Name a joint one.",
+            "--retune-space cannot be heads: it is a one-factor space of sasrec. Name a joint one.",
         ),
         (
             {"retune": 3, "text": "[variants.deep]\nmodel.num_layers = 2\n", "variants": "deep"},

@@ -1,5 +1,6 @@
 """What a user asks of a diagnosis, what of it cannot be, and what is run for it."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from orchestrator.config import default_trial, override
 from orchestrator.data import open_dataset
 from orchestrator.errors import ConfigError
+from orchestrator.sweep.diagnosis import diagnosis_of_plan
 from orchestrator.sweep.diagnostics import Diagnostics
 from orchestrator.sweep.prepare_diagnosis import Wish, prepare_diagnosis
 from orchestrator.sweep.space import read_spaces
@@ -173,3 +175,12 @@ def test_the_name_follows_from_what_is_asked(ask):
     assert all(name.startswith("decorec-diagnosis-tiny-") for name in names)
     assert ask("cold").name in names
     assert ask("recall", name="mine").name == "mine"
+
+
+def test_a_diagnosis_comes_back_from_its_plan(ask):
+    plan = ask()
+    stored = json.loads(json.dumps(plan.plan()))
+    again = diagnosis_of_plan(plan.name, stored, plan.declared)
+    assert again.needed() == plan.needed()
+    assert json.loads(json.dumps(again.plan())) == stored
+    assert again.baseline == plan.baseline

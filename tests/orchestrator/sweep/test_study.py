@@ -5,8 +5,9 @@ import json
 import pytest
 
 from orchestrator.config import flatten, override
+from orchestrator.digest import code_digest
 from orchestrator.errors import ConfigError, StoreError
-from orchestrator.results import code_digest, run_id
+from orchestrator.results import run_id
 from orchestrator.sweep import study as study_module
 from orchestrator.sweep.study import claim, default_name, point_name
 
@@ -133,7 +134,7 @@ def test_more_points_of_a_sampled_space_go_on_with_the_same_sweep(make_study):
 def test_the_default_name_follows_the_code(make_study, monkeypatch):
     study = make_study(HEADS)
     before = default_name("test", study.base, study.plan())
-    monkeypatch.setattr(study_module, "code_digest", lambda: "another")
+    monkeypatch.setattr(study_module, "code_digest", lambda model: "another")
     assert default_name("test", study.base, study.plan()) != before
 
 
@@ -144,7 +145,8 @@ def test_the_same_plan_claims_its_folder_again(make_study, tmp_path):
     assert (tmp_path / "sweep" / "plan.json").read_text() == written
     plan = json.loads(written)
     assert plan["factors"] == {"model.num_heads": {"choices": [1, 2, 4]}}
-    assert (plan["seeds"], plan["trials"], plan["code"]) == ([0, 1], None, code_digest())
+    assert (plan["seeds"], plan["trials"]) == ([0, 1], None)
+    assert plan["code"] == code_digest(plan["base"]["model"])
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_another_plan_of_the_same_name_is_refused(make_study, tmp_path, factors,
 
 def test_a_sweep_of_other_code_is_not_gone_on_with(make_study, tmp_path, monkeypatch):
     claim(make_study(HEADS), tmp_path)
-    monkeypatch.setattr(study_module, "code_digest", lambda: "another")
+    monkeypatch.setattr(study_module, "code_digest", lambda model: "another")
     with pytest.raises(ConfigError, match=r"^--name: `test` is a sweep with other code\."):
         claim(make_study(HEADS), tmp_path)
 

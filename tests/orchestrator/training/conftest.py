@@ -11,6 +11,7 @@ from torch import nn
 from models import Batch, Config, History, Items, Loss, Recommender, Stage
 from models._losses import full_softmax
 from orchestrator import config as config_module
+from orchestrator import results as results_module
 from orchestrator.config import (
     EvalConfig,
     TrainConfig,
@@ -167,6 +168,7 @@ def two_stages(monkeypatch):
 
     monkeypatch.setattr(config_module, "model_type", lambda name: TwoStages)
     monkeypatch.setattr(loop, "model_type", lambda name: build)
+    monkeypatch.setattr(results_module, "code_digest", lambda name: "of no file")
     return watch
 
 

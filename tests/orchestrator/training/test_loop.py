@@ -230,10 +230,9 @@ def test_scores_that_are_no_numbers_end_the_run_with_a_sentence(cycle, two_stage
 
 
 def test_a_data_set_without_an_input_is_refused_before_training(cycle, trial, monkeypatch):
-    catalogue = cycle.catalogue()
-    few = models.Catalogue(catalogue.num_items, {"text": catalogue.modality("text")})
-    monkeypatch.setattr(type(cycle), "catalogue", lambda self, controls, *, seed: few)
-    rule = r"^tame on cycle: the data set has no `image` features; it has text\.$"
+    available = {"ids": (), "text": ("tokens",)}
+    monkeypatch.setattr(type(cycle), "available", lambda self: available)
+    rule = r"^tame on cycle: the data set has no `image` features; it has text\. Make them"
     with pytest.raises(ConfigError, match=rule):
         train(trial("tame"), cycle, device="cpu")
 

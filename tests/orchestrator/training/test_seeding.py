@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.training.seeding import derive, reproducible
@@ -15,7 +15,6 @@ def test_a_derived_seed_is_the_same_everywhere():
     assert derive(0, "epoch", 1) != derive(0, "order", 1)
 
 
-@settings(deadline=None)
 @given(st.lists(PART, min_size=1, max_size=3), st.lists(PART, min_size=1, max_size=3))
 def test_different_parts_give_different_seeds_in_range(first, second):
     assert 0 <= derive(*first) < 2**63

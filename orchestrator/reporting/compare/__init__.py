@@ -1,0 +1,1 @@
+"""Models compared on a data set: frame, tables, notes and figure."""

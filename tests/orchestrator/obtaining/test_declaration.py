@@ -1,0 +1,70 @@
+import json
+
+import pytest
+
+from orchestrator.data.manifest import Counts
+from orchestrator.errors import ConfigError
+from orchestrator.obtaining import find_source, read_sources
+from orchestrator.obtaining.declaration import Expected
+
+
+def test_the_sources_of_both_papers_are_declared():
+    assert {name: source.dataset for name, source in read_sources().items()} == {
+        "amazon-2014/beauty": "beauty",
+        "amazon-2014/toys-and-games": "toys",
+        "amazon-2014/sports-and-outdoors": "sports",
+        "amazon-2018/industrial-and-scientific": "scientific",
+        "amazon-2018/prime-pantry": "pantry",
+        "amazon-2018/arts-crafts-and-sewing": "arts",
+        "amazon-2018/musical-instruments": "instruments",
+        "amazon-2018/office-products": "office",
+        "movielens-1m": "movielens-1m",
+        "movielens-100k": "movielens-100k",
+    }
+
+
+@pytest.mark.parametrize("name", read_sources())
+def test_every_source_says_all_that_a_user_must_know(name):
+    source = find_source(name)
+    assert source.publisher.licence
+    assert source.publisher.page.startswith("https://")
+    assert all(address.startswith("https://") for address in source.publisher.addresses)
+    assert all(address.endswith("/") for address in source.publisher.addresses)
+    assert source.expected is not None
+    assert not any("{" in path for path in source.paths)
+    assert json.dumps(source.plain("interactions", "items", "rules"))
+
+
+def test_an_unknown_source_is_told_the_nearest():
+    with pytest.raises(ConfigError, match="Did you mean `amazon-2014/beauty`"):
+        find_source("amazon/beauty")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("[sources", "is no TOML"),
+        ("[sources.x]\npublisher = 'p'\nname = 'x'", "There is no publisher `p`"),
+        ("[sources.x]\npublisher = 'p'\nnames = 'x'", "`sources.x.name"),
+        ("[publishers.p]\nabout = 1", "`publishers.p"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_by_file_and_key(tmp_path, text, rule):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=rule) as caught:
+        read_sources(file)
+    assert str(caught.value).startswith(str(file))
+
+
+def test_a_file_of_declarations_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_sources(tmp_path / "none.toml")
+
+
+def test_counts_by_rows_leave_out_first_items_and_count_the_padding():
+    counts = Counts(users=10, items=5, interactions=70, targets=60, training_targets=40)
+    expected = Expected(by="a paper", items=6, interactions=61, counts="rows")
+    assert expected.differences(counts) == [("items", 6, 6), ("interactions", 61, 60)]
+    plain = Expected(by="a paper", users=10, interactions=71)
+    assert plain.differences(counts) == [("users", 10, 10), ("interactions", 71, 70)]
