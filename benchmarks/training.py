@@ -78,6 +78,9 @@ MODELS = (
     "iisan",
     "odmt",
     "unisrec",
+    "tedrec",
+    "vqrec",
+    "missrec",
 )
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""

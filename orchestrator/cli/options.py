@@ -16,6 +16,26 @@ VIEWS = ("attention", "clusters", "cold", "convergence", "gradients", "recall", 
 """Of a diagnosis; see :mod:`orchestrator.sweep.diagnostics`."""
 
 
+KINDS = (
+    *("sensitivity", "convergence", "gradients", "bars", "forest", "interactions", "tsne", "cold"),
+    *("importance", "slice", "contour", "front", "history", "path"),
+    *("recall", "unimodal", "attention"),
+)
+"""Of figures; see :mod:`orchestrator.reporting.plots.kinds`."""
+PRESETS = ("ieee-column", "ieee-page", "acm-column", "acm-page")
+"""Widths of figures; see :mod:`orchestrator.reporting.style`."""
+
+
+def complete_kinds(incomplete: str) -> list[str]:
+    """Kinds of figures that begin so."""
+    return [name for name in (*KINDS, "all") if name.startswith(incomplete)]
+
+
+def complete_presets(incomplete: str) -> list[str]:
+    """Presets that begin so."""
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 def complete_models(incomplete: str) -> list[str]:
     """Names of models that begin so."""
     names = (file.stem for file in (ROOT / "models").glob("[!_]*.py"))
@@ -41,6 +61,14 @@ def complete_views(incomplete: str) -> list[str]:
     """The views so far, and those that go on so."""
     before, comma, begun = incomplete.rpartition(",")
     return [f"{before}{comma}{name}" for name in VIEWS if name.startswith(begun)]
+
+
+def complete_exhibits(incomplete: str) -> list[str]:
+    """Tables and figures of the papers that begin so."""
+    files = sorted((ROOT / "search_spaces" / "papers").glob("*.toml"))
+    keys = {file.stem: tomllib.loads(file.read_text())["exhibits"] for file in files}
+    names = (f"{paper}/{key}" for paper, declared in keys.items() for key in declared)
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _declared(model: str | None) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The two papers' own numbers, to set beside measured ones.
 
 Source: the tables of the TAME and DeCoRec papers, every number as printed, also where a paper
-contradicts itself. ``variant`` is ``base`` for a model as its paper proposes it, the ablation's or
-the retrieval view's name otherwise, and empty for statistics of data sets.
+contradicts itself; and the one number that a text gives of a figure (table ``fig2``). ``variant``
+is ``base`` for a model as its paper proposes it, the ablation's or the retrieval view's name
+otherwise, and empty for statistics of data sets.
 """
 
 from collections.abc import Iterable, Mapping

@@ -6,15 +6,16 @@ ablation has a run per variant between the two. Runs are found again by tags (``
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from orchestrator.errors import StoreError, unknown
-from orchestrator.tracking.client import connect, experiments, search, store_errors
+from orchestrator.tracking.client import connect, experiments, log_tags, search, store_errors
 from orchestrator.tracking.frame import frame_of
+from orchestrator.tracking.moved import ARTIFACTS, find_artifacts
 from orchestrator.tracking.runs import RunInfo, SweepInfo
 from orchestrator.tracking.spool import Ending, Entry, Spool
 from orchestrator.tracking.store import check_folder, shown, tracking_uri
@@ -45,8 +46,9 @@ class Tracker:
     ) -> None:
         check_folder(results)
         self.uri = uri
-        self._artifacts = results.resolve() / "mlartifacts"
+        self._artifacts = results.resolve() / ARTIFACTS
         self._client = connect(uri)
+        find_artifacts(uri, results)
         self._spool = Spool(results / "spool")
         self._on_problem = on_problem
         self._stores: dict[tuple[str, str], SweepStore] = {}
@@ -92,6 +94,26 @@ class Tracker:
         with store_errors(self.uri):
             has_variants = read_info(parent.data.tags).has_variants
             return frame_of(runs_of(self._client, parent), has_variants=has_variants)
+
+    def attach(
+        self, name: str, *, tags: Mapping[str, str], artifacts: Sequence[Path], folder: str
+    ) -> None:
+        """Add tags and files to a sweep's run, whatever has become of it.
+
+        Args:
+            name: the sweep.
+            tags: set, or set anew.
+            artifacts: files to copy.
+            folder: of the run's artifacts, where they go.
+
+        Raises:
+            StoreError: there is no such sweep, or the store cannot be written.
+        """
+        identity = self._parent(name).info.run_id
+        with store_errors(self.uri):
+            log_tags(self._client, identity, tags)
+            for path in artifacts:
+                self._client.log_artifact(identity, str(path), folder)
 
     def _parents(self) -> dict[str, Any]:
         with store_errors(self.uri):

@@ -1,5 +1,7 @@
 """What the tests of sweeps and of the command line share: a tiny world and a store, made once."""
 
+import os
+import shutil
 import subprocess
 
 import pytest
@@ -34,3 +36,21 @@ def small_disk(tmp_path):
         pytest.skip("mounting needs more rights")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; what needs one is skipped where there is none."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason='playwright is not installed: pip install ".[dev]"'
+    )
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip(f"no browser is installed: none of {', '.join(names)} is on the PATH")
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=[*quiet, *as_root])
+        yield chromium
+        chromium.close()

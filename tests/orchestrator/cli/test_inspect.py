@@ -46,6 +46,14 @@ tame --space heads (one-factor): Attention heads of the textual and of the visua
 tame --space queries (one-factor): Learned queries to text and to images (Figures 2 and 3).
   model.text_queries: 1, 2, 4, 8, 16
   model.image_queries: 1, 2, 4, 8, 16
+tame --space text_queries (one-factor): Learned queries to text alone (Figure 2).
+  model.text_queries: 1, 2, 4, 8, 16
+tame --space image_queries (one-factor): Learned queries to images alone (Figure 3).
+  model.image_queries: 1, 2, 4, 8, 16
+tame --space text_heads (one-factor): Attention heads of the textual retriever alone (Figure 4).
+  model.text_heads: 1, 2, 4, 8, 16
+tame --space image_heads (one-factor): Attention heads of the visual retriever alone (Figure 5).
+  model.image_heads: 1, 2, 4, 8, 16
 tame --space temperature (one-factor): Temperature of the contrastive loss, which the paper does \
 not give.
   model.temperature: 0.03, 0.07, 0.1, 0.2, 0.5, 1.0

@@ -46,14 +46,15 @@ MISPRINTS = {
         ("decorec", "2", 5 * 4 * 7 + 20),
         ("decorec", "3", 2 * 3 * 3),
         ("decorec", "4", 7 * 2 * 2),
+        ("decorec", "fig2", 2),
     ],
 )
 def test_every_number_of_each_table_is_there(paper, table, count):
     assert len(published(paper=paper, table=table)) == count
 
 
-def test_there_is_nothing_beside_the_tables():
-    assert len(published()) == 521
+def test_there_is_nothing_beside_the_tables_and_the_one_number_of_a_figure():
+    assert len(published()) == 523
 
 
 def test_keys_name_one_number_each():

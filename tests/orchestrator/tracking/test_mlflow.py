@@ -298,6 +298,22 @@ def test_files_of_a_sweep_are_kept_with_it(tracker, client, info, tmp_path):
     assert [f.path for f in client.list_artifacts(parent.info.run_id)] == ["figure.pdf"]
 
 
+def test_tags_and_files_are_attached_to_a_sweep_that_has_ended(tracker, client, info, tmp_path):
+    claims = tmp_path / "claims.md"
+    claims.write_text("claims")
+    with tracker.open_sweep(info) as sweep:
+        sweep.finish_sweep("finished")
+    tags = {"orch.reproduces": "tame/fig4"}
+    tracker.attach("heads-1", tags=tags, artifacts=[claims], folder="reproduction")
+    (parent,) = parents(client)
+    assert parent.data.tags["orch.reproduces"] == "tame/fig4"
+    assert parent.info.status == "FINISHED"
+    files = client.list_artifacts(parent.info.run_id, "reproduction")
+    assert [found.path for found in files] == ["reproduction/claims.md"]
+    with pytest.raises(StoreError, match="There is no sweep `heads-2`"):
+        tracker.attach("heads-2", tags={}, artifacts=[], folder="reproduction")
+
+
 def test_mlflow_says_nothing_on_the_terminal(tmp_path):
     program = (
         "import sys; from pathlib import Path; from orchestrator.tracking import *;"
