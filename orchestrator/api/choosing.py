@@ -79,7 +79,8 @@ def best(
     rows = standing.runs.sort_values("seed")
     runs = tuple(rows["run_id"])
     settings = dict(reader.params(runs[0]))
-    model = of if state.info.kind == "comparison" else state.info.model
+    compared = {variant.name: variant.model for variant in state.info.variants if variant.model}
+    model = compared.get(of, state.info.model)
     return BestPoint(
         sweep=sweep,
         model=model,

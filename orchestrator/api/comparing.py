@@ -1,6 +1,6 @@
 """Comparisons of models on one data set: prepared, run, tracked and drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,8 +81,9 @@ def compare(
     way.options()
     opened = open_dataset(dataset, way.data_dir, verify=True)
     plan = prepare_comparison(entry, opened, on_check=way.hears().checking)
-    _checked_ours(ours, [member.name for member in plan.members])
-    info = replace(comparison_info(plan, opened), bound=bound, ours=ours or "")
+    names = {each.model: each.name for each in plan.contenders}
+    _checked_ours(ours, names)
+    info = replace(comparison_info(plan, opened), bound=bound, ours=names[ours] if ours else "")
     draw = partial(
         draw_comparison, info=info, dataset=opened, results=way.results, on_problem=way.problem
     )
@@ -90,7 +91,7 @@ def compare(
     return Job(study=plan, info=info, way=way, dataset=opened, work=work, draw=draw)
 
 
-def _checked_ours(ours: str | None, models: Sequence[str]) -> None:
+def _checked_ours(ours: str | None, models: Collection[str]) -> None:
     if ours is not None and ours not in models:
         raise ConfigError(f"--ours: {unknown('compared model', ours, models)}")
 

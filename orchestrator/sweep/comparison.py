@@ -17,16 +17,23 @@ class Contender:
     """Its own settings on the data set."""
     search: Search | None = None
     """What it is tuned over; None runs it at its own settings."""
+    label: str = ""
+    """What it is called on this data set, where that is not its name (``iisan-pooled``)."""
 
     @property
     def model(self) -> str:
-        """Its name."""
+        """The model's name in the zoo."""
         return self.base.model
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.label or self.model
 
     @property
     def member(self) -> VariantInfo:
         """What the tracker calls it."""
-        return VariantInfo(name=self.model, changed={}, model=self.model)
+        return VariantInfo(name=self.name, changed={}, model=self.model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +70,9 @@ class Comparison:
         return self.listed([_fixed(contender) for contender in self.contenders], self.notes)
 
     def searches(self) -> dict[str, SpaceStudy]:
-        """Model -> the search for its settings, at the first seed; empty without one."""
+        """Model, as tables call it -> the search for its settings, at the first seed."""
         return {
-            contender.model: contender.search.study(
+            contender.name: contender.search.study(
                 contender.member, contender.base, name=self.name, data_hash=self.data_hash
             )
             for contender in self.contenders
@@ -100,4 +107,4 @@ class Comparison:
 
 
 def _fixed(contender: Contender) -> Trial:
-    return Trial(label=contender.model, config=contender.base, changed={}, variant=contender.model)
+    return Trial(label=contender.name, config=contender.base, changed={}, variant=contender.name)

@@ -16,6 +16,7 @@ from orchestrator.sweep.proof import prove
 from orchestrator.sweep.retune import Search, prepare_search
 from orchestrator.sweep.settings_file import base_settings, model_of
 from orchestrator.sweep.space import read_spaces
+from orchestrator.training.inputs import label
 from orchestrator.training.loop import build_model
 
 OnCheck = Callable[[int, int], None]
@@ -187,7 +188,7 @@ def _contender(
     base: TrialConfig, search: Search | None, overrides: Mapping[str, Any], dataset: Dataset
 ) -> Contender:
     """A model with what it is searched over on this data set."""
-    plain = Contender(base=base)
+    plain = Contender(base=base, label=label(base, dataset))
     if search is None:
         return plain
     set_here = {key.removeprefix(f"{base.model}.") for key in overrides}

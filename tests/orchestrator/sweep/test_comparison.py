@@ -242,3 +242,13 @@ def test_of_all_models_those_are_left_out_and_told(blind):
     assert "sasrec" in names
     assert "tame" not in names
     assert any(note.startswith("`tame` is left out: ") for note in comparison.notes)
+
+
+def test_a_model_that_runs_degraded_is_compared_under_its_own_name(make, run):
+    """No table may take it for the model that was meant."""
+    comparison = make("sasrec", "iisan", num_seeds=1)
+    names = [(member.name, member.model) for member in comparison.members]
+    assert names == [("sasrec", "sasrec"), ("iisan-pooled", "iisan")]
+    book, _ = run(comparison)
+    assert set(book.counted()) == {("sasrec", "fixed"), ("iisan-pooled", "fixed")}
+    assert set(make("sasrec", "iisan", tune=2).searches()) == {"sasrec", "iisan-pooled"}
