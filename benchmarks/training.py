@@ -75,7 +75,12 @@ MODELS = (
     "fearec",
     "mmmlp",
     "hm4sr",
+    "iisan",
+    "odmt",
     "unisrec",
+    "tedrec",
+    "vqrec",
+    "missrec",
 )
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""

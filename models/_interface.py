@@ -1,8 +1,8 @@
 """What every model is given and gives back.
 
 Axes used in shapes, one list for the whole zoo: ``batch length items rows dim modalities tokens
-layers width heads queries targets``. ``rows`` is ``items + 1``: row 0 is padding. Score columns
-run over ``items`` alone: column ``j`` is item ``j + 1``, so padding cannot be ranked.
+layers width heads queries targets vectors codebooks``. ``rows`` is ``items + 1``: row 0 is padding.
+Score columns run over ``items`` alone: column ``j`` is item ``j + 1``, so padding cannot be ranked.
 """
 
 import math
@@ -208,18 +208,51 @@ class Derived(ABC):
     """
 
     @abstractmethod
-    def cooccurrence(self, *, max_distance: int) -> Tensor:
+    def cooccurrence(
+        self, *, max_distance: int, inverse: bool = True, held_out: bool = False
+    ) -> Tensor:
         """How close items stand in users' sequences: sparse, ``rows x rows``, symmetric.
 
-        Entry ``(i, j)`` sums ``1 / distance`` over all users and all pairs of places at which the
-        two items stand at most ``max_distance`` apart; an item does not occur with itself.
+        Entry ``(i, j)`` sums ``1 / distance`` (1, unless ``inverse``) over all users and all pairs
+        of places at which the two items stand at most ``max_distance`` apart; an item does not
+        occur with itself. With ``held_out`` the validation and test items are counted too: that is
+        a leak, for nothing but to measure what it brings.
         """
 
     @abstractmethod
+    def popularity(self) -> Int[Tensor, " rows"]:
+        """How often each item occurs in the training part; 0 for padding."""
+
+    @abstractmethod
     def clusters(
-        self, vectors: Float[Tensor, "items width"], num_clusters: int, *, seed: int
-    ) -> Int[Tensor, " items"]:
-        """Cluster of each vector by k-means, counted from 0; equal inputs give equal clusters."""
+        self,
+        vectors: Float[Tensor, "vectors width"],
+        num_clusters: int,
+        *,
+        seed: int,
+        rounds: int | None = None,
+    ) -> Int[Tensor, " vectors"]:
+        """Cluster of each vector by k-means, counted from 0; equal inputs give equal clusters.
+
+        With a number of ``rounds`` it starts from vectors drawn at random and ends after so many
+        at the latest: quicker and coarser, for what is clustered again and again.
+        """
+
+    @abstractmethod
+    def product_codes(
+        self,
+        vectors: Float[Tensor, "items width"],
+        *,
+        num_codebooks: int,
+        num_centroids: int,
+        rotate: bool,
+    ) -> Int[Tensor, "items codebooks"]:
+        """Codes of vectors by product quantisation, counted from 0 in each codebook.
+
+        Codebooks are learnt from the vectors of items that occur, and all items are encoded; so
+        there may be no more centroids than such items, and their number is a power of two. With
+        ``rotate`` the vectors are first turned so that little is lost (OPQ).
+        """
 
 
 @dataclass(frozen=True)

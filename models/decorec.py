@@ -49,6 +49,7 @@ from models._interface import (
 )
 from models._losses import chunked_mean
 from models._registry import register
+from models.layers.graph import normalised, spread_over
 from models.layers.transformer import (
     EncoderConfig,
     SequenceEncoder,
@@ -223,7 +224,7 @@ class Ids(nn.Module):
             return own
         added, layer = torch.zeros_like(own), own
         for index in range(self.num_layers):
-            spread = _spread(self.near, layer)
+            spread = spread_over(self.near, layer)
             added = added + self._strength(index, layer, spread) * spread
             layer = spread
         return own + added / self.num_layers
@@ -287,7 +288,7 @@ class DeCoRec(Recommender):
         config = self.config
         near = None
         if config.use_cooccurrence or (config.use_clusters and config.cluster_gate and features):
-            near = _normalised(
+            near = normalised(
                 catalogue.derivations().cooccurrence(max_distance=config.max_length),
                 config.cooccurrence_norm,
             )
@@ -444,27 +445,6 @@ class DeCoRec(Recommender):
         return logits.diagonal(dim1=1, dim2=2).softmax(dim=1).sum(dim=2)
 
 
-def _normalised(counts: Tensor, norm: str) -> Tensor:
-    """The co-occurrence matrix divided by its degrees; items without any have empty rows."""
-    degrees = torch.sparse.sum(counts, dim=1).to_dense()
-    factors = degrees.clamp(min=torch.finfo(degrees.dtype).tiny)
-    factors = factors.rsqrt() if norm == "symmetric" else factors.reciprocal()
-    first, second = counts.indices()
-    return torch.sparse_coo_tensor(
-        counts.indices(),
-        counts.values() * factors[first] * factors[second],
-        counts.shape,
-        is_coalesced=True,
-        check_invariants=False,
-    )
-
-
-def _spread(near: Tensor, values: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
-    """``S E`` in single precision: sparse products have no gradient in bfloat16."""
-    with torch.autocast(values.device.type, enabled=False):
-        return torch.sparse.mm(near, values.float())
-
-
 def _enriched(
     features: Float[Tensor, "rows width"], near: Tensor | None, config: DeCoRecConfig
 ) -> Float[Tensor, "rows width"]:
@@ -474,6 +454,6 @@ def _enriched(
         return own
     added, layer = torch.zeros_like(own), own
     for _ in range(config.cooccurrence_layers):
-        layer = _spread(near, layer)
+        layer = spread_over(near, layer)
         added = added + config.cluster_gate * layer
     return own + added / config.cooccurrence_layers

@@ -22,7 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
@@ -387,15 +387,20 @@ def _plan(queries: Tensor, tokens: PackedTokens, dtype: torch.dtype, *, room: in
 
 
 def in_chunks(
-    function: Callable[[Tensor], Tensor], rows: Float[Tensor, "rows ..."]
+    function: Callable[[Tensor], Tensor],
+    rows: Shaped[Tensor, "rows ..."],
+    *,
+    max_rows: int | None = None,
 ) -> Float[Tensor, "rows ..."]:
     """``function(rows)`` where rows do not concern one another, in bounded memory.
 
-    Beyond :data:`MAX_ROWS` rows it is computed chunk by chunk, and anew in the backward pass.
+    Beyond ``max_rows`` rows (:data:`MAX_ROWS` unless given) it is computed chunk by chunk, and anew
+    in the backward pass.
     """
-    if len(rows) <= MAX_ROWS:
+    limit = MAX_ROWS if max_rows is None else max_rows
+    if len(rows) <= limit:
         return function(rows)
-    chunks = rows.split(MAX_ROWS)
+    chunks = rows.split(limit)
     return torch.cat([checkpoint(function, chunk, use_reentrant=False) for chunk in chunks])
 
 

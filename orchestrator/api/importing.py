@@ -63,6 +63,7 @@ def make_planted(
     num_items: int = 400,
     num_distractors: int = 3,
     seed: int = 0,
+    has_extras: bool = False,
     overwrite: bool = False,
     data_dir: Path | None = None,
 ) -> Dataset:
@@ -75,6 +76,7 @@ def make_planted(
         num_distractors: tokens of each text and image that name values at random, beside the one
             that tells; texts vary by one.
         seed: of the generator.
+        has_extras: also clock times, categories and states of an encoder's layers.
         overwrite: replace a data set of that name.
         data_dir: folder of data sets; by default ``ORCH_DATA``, else the user's cache.
 
@@ -83,7 +85,9 @@ def make_planted(
         DataError: there is a data set of that name, or the disk refuses.
     """
     try:
-        config = data.PlantedConfig(num_users=num_users, num_items=num_items, seed=seed)
+        config = data.PlantedConfig(
+            num_users=num_users, num_items=num_items, seed=seed, has_extras=has_extras
+        )
         config = data.with_distractors(config, num_distractors)
     except ValueError as error:
         raise ConfigError(f"orch data planted: {error}") from None

@@ -115,18 +115,12 @@ def get_data(
         progress=progress,
     )
     encoded: dict[Modality, Encoded] = {}
-    for modality, encoder in encoders.items():
-        if not _can_encode(obtained, modality):
-            continue
-        forms = found.publisher.encoders[modality].forms
-        if not overwrite and _is_encoded(obtained, modality, encoder, forms):
-            tell(f"{modality}: encoded before by {encoder}")
-            continue
+    for modality, encoder in _left(found, obtained, encoders, tell).items():
         encoded[modality] = encode(
             obtained.dataset.name,
             modality=modality,
             encoder=encoder,
-            forms=forms,
+            forms=found.publisher.encoders[modality].forms,
             batch_size=batch_size,
             device=device,
             overwrite=overwrite,
@@ -156,6 +150,24 @@ def _encoders(source: Source, text: str | None, image: str | None) -> dict[Modal
                 f"--{modality}-encoder: {source.name} comes without {what}. Leave it out."
             )
     return {modality: name for modality, name in chosen.items() if name != NONE}
+
+
+def _left(
+    source: Source,
+    obtained: Obtained,
+    encoders: Mapping[Modality, str],
+    tell: Callable[[str], None],
+) -> dict[Modality, str]:
+    """What is still to be encoded, and by what."""
+    left: dict[Modality, str] = {}
+    for modality, encoder in encoders.items():
+        if not _can_encode(obtained, modality):
+            tell(f"{modality}: no item has any, so nothing is encoded")
+        elif _is_encoded(obtained, modality, encoder, source.publisher.encoders[modality].forms):
+            tell(f"{modality}: encoded before by {encoder}")
+        else:
+            left[modality] = encoder
+    return left
 
 
 def _can_encode(obtained: Obtained, modality: str) -> bool:

@@ -59,10 +59,9 @@ def tracked(
         outcome = work(sink=sink, options=options, execute=execute, listener=hears)
         running.close()
         drawn = draw(_runs(tracker, plan.name, outcome), folder=options.folder / "figures")
-        told = [outcome.stop_reason, drawn.markdown, "\n".join(outcome.notes)]
         sink.finish_sweep(
             _status(outcome),
-            summary_markdown="\n\n".join(filter(None, told)),
+            summary_markdown=_note(outcome, drawn),
             artifacts=drawn.files,
         )
     return {
@@ -93,6 +92,14 @@ def only_one(folder: Path) -> Iterator[None]:
             f"{folder.name}: is running in another process. Wait for its end, or choose another "
             "--name."
         ) from None
+
+
+def _note(outcome: StudyOutcome, drawn: "Report") -> str:
+    """What the page of the study's own run tells: what is left, what was found, the tables."""
+    left = f"{outcome.num_left} runs are left; the same command goes on with them."
+    found = "\n".join(f"- {sentence}" for sentence in drawn.verdicts)
+    told = [outcome.stop_reason, left if outcome.num_left else "", found, drawn.markdown]
+    return "\n\n".join(filter(None, [*told, "\n".join(outcome.notes)]))
 
 
 def _status(outcome: StudyOutcome) -> SweepStatus:

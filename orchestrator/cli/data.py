@@ -82,6 +82,9 @@ def planted(
         int, typer.Option(help="Tokens per text and image beside the one that tells.")
     ] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
+    extras: Annotated[
+        bool, typer.Option("--extras", help="Also clock times, categories and states of layers.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
     data_dir: options.DataDir = None,
 ) -> None:
@@ -97,6 +100,7 @@ def planted(
         num_items=items,
         num_distractors=distractors,
         seed=seed,
+        has_extras=extras,
         overwrite=overwrite,
         data_dir=data_dir,
     )

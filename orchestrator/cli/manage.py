@@ -38,7 +38,7 @@ def rm(
     results: options.Results = Path("results"),
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Remove a sweep, an ablation or a diagnosis: from MLflow, and its folder.
+    """Remove a sweep, or anything like it: from MLflow, and its folder.
 
     Shows what would go and asks. Runs stay in the results folder unless --runs is given, so that
     the same command finds them again. `orch restore` brings the part in MLflow back.

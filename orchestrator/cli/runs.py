@@ -99,7 +99,10 @@ def sweep(
 
 def resume(
     sweep: Annotated[
-        str, typer.Argument(metavar="NAME", help="The name of a sweep, an ablation or a diagnosis.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="The name of a sweep, an ablation, a comparison or a diagnosis."
+        ),
     ],
     workers: Annotated[int | None, typer.Option(help="Runs at once; as before.")] = None,
     executor: Annotated[
@@ -115,7 +118,7 @@ def resume(
     data_dir: options.DataDir = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Go on with a sweep, an ablation or a diagnosis by its name.
+    """Go on with a sweep, an ablation, a comparison or a diagnosis by its name.
 
     What is done is kept, what was cut goes on from its last epoch. Options that are left out are
     those of the first call, which can also be typed again.

@@ -19,7 +19,8 @@ def plot(
     sweep: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="The name of a sweep, an ablation, a path or a diagnosis."
+            metavar="NAME",
+            help="The name of a sweep, an ablation, a comparison, a path or a diagnosis.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
@@ -27,7 +28,7 @@ def plot(
     data_dir: options.DataDir = None,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Draw a sweep's, ablation's, path's or diagnosis's figures from MLflow, with the numbers.
+    """Draw the figures of a sweep, or of anything like it, from MLflow, with the numbers.
 
     Example: orch plot tame-heads-planted-1a2b3c4d --out figures
     """

@@ -9,6 +9,10 @@ modalities can come near it, while ids alone meet most items too rarely.
 An item's tokens name each of its facets once, on tokens that carry a marker; the other tokens
 name random values of the same facets. Attention can pick by the marker; a mean over the tokens
 drowns the one right value among the random ones.
+
+With extras, the same world also has states of an encoder's layers, which tell the right values more
+plainly the deeper the layer, clock times, which tell nothing, and categories, which are the text's
+facets.
 """
 
 import dataclasses
@@ -17,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int, Int64
+from jaxtyping import Bool, Float16, Float32, Float64, Int, Int64
 
 from models._interface import at_least, positive, probability
 from orchestrator.config import JSON
@@ -33,6 +37,10 @@ MODALITIES = ("text", "image")
 GENERATOR = 1
 """Version of this generator; a stored world of another one is made anew."""
 
+BEGINNING, YEAR = 1_500_000_000, 365 * 86_400
+"""Of clock times, in seconds."""
+NUM_LAYERS = 5
+"""States of a modality's encoder."""
 WORDS = (
     "amber", "birch", "cobalt", "dune", "ember", "fjord", "garnet", "heath", "indigo", "jade",
     "kelp", "lichen", "mica", "nectar", "onyx", "pewter", "quartz", "rust", "slate", "teal",
@@ -68,6 +76,8 @@ class PlantedConfig:
     missing_images: float = 0.0
     """Share of items without an image."""
     seed: int = 0
+    has_extras: bool = False
+    """Whether there are states of layers, clock times and categories too."""
 
     def __post_init__(self) -> None:
         """Refuse values outside their domain."""
@@ -170,7 +180,19 @@ def planted_sequences(config: PlantedConfig) -> Sequences:
         uniform = random.random(config.num_users)
         walks[:, step + 1] = _draw(cumulative, context[walks[:, step]], uniform)
     inside = np.arange(lengths.max()) < lengths[:, None]
-    return Sequences(walks[:, 1:][inside], bounds(lengths))
+    times = _times(config, inside) if config.has_extras else None
+    return Sequences(walks[:, 1:][inside], bounds(lengths), times)
+
+
+def _times(
+    config: PlantedConfig, inside: Bool[np.ndarray, "users steps"]
+) -> Int64[np.ndarray, " interactions"]:
+    """Unix seconds that ascend for each user, some hours or days apart."""
+    random = _random(config, "times")
+    starts = BEGINNING + random.integers(YEAR, size=(len(inside), 1))
+    gaps = random.lognormal(mean=10, sigma=2, size=inside.shape).astype(np.int64)
+    times: Int64[np.ndarray, " interactions"] = (starts + gaps.cumsum(axis=1))[inside]
+    return times
 
 
 def _contexts(
@@ -258,7 +280,26 @@ def _features(
     other = random.integers(config.facet_values, size=inside.shape)
     value = np.where(is_true, np.take_along_axis(facets, facet, axis=1), other)
     tokens = _token_vectors(config, random, facet=facet, value=value, is_true=is_true)
-    return _packed(tokens, inside)
+    packed = _packed(tokens, inside)
+    if not config.has_extras:
+        return packed
+    return dataclasses.replace(packed, layers=_layers(packed, tokens, is_true & inside))
+
+
+def _layers(
+    packed: Features,
+    tokens: Float32[np.ndarray, "items tokens width"],
+    is_true: Bool[np.ndarray, "items tokens"],
+) -> Float16[np.ndarray, "rows layers width"]:
+    """From the mean of all tokens, layer by layer, to that of the true ones."""
+    assert packed.pooled is not None
+    marked = (tokens * is_true[:, :, None]).sum(axis=1)
+    true = marked / np.maximum(is_true.sum(axis=1), 1)[:, None]
+    true = np.concatenate([np.zeros_like(true[:1]), true])
+    shares = np.linspace(0, 1, NUM_LAYERS)[:, None]
+    states = (1 - shares) * packed.pooled[:, None] + shares * true[:, None]
+    result: Float16[np.ndarray, "rows layers width"] = states.astype(np.float16)
+    return result
 
 
 def _token_vectors(
@@ -297,6 +338,13 @@ def planted_texts(config: PlantedConfig) -> list[str]:
     return ["", *(_text(item, values) for item, values in enumerate(text.tolist(), start=1))]
 
 
+def planted_categories(config: PlantedConfig) -> list[list[str]]:
+    """The text's facets of each item; entry 0 is padding."""
+    text, _ = np.split(world(config).facets, len(MODALITIES), axis=1)
+    of = [[f"trait {n} {_word(v)}" for n, v in enumerate(own, start=1)] for own in text.tolist()]
+    return [[], *of]
+
+
 def _text(item: int, values: list[int]) -> str:
     traits = ", ".join(f"trait {n} is {_word(value)}" for n, value in enumerate(values, start=1))
     return f"Synthetic item {item}: {traits}."
@@ -327,6 +375,7 @@ def make_planted(
         users=[f"user-{user}" for user in range(config.num_users)],
         items=_items(config),
         features=planted_features(config),
+        categories=planted_categories(config) if config.has_extras else None,
         origin=origin,
     )
     return write_dataset(content, data_dir / name, overwrite=overwrite)
@@ -339,6 +388,8 @@ def _items(config: PlantedConfig) -> ItemTable:
 
 def _parameters(config: PlantedConfig) -> JSON:
     plain = dataclasses.asdict(config)
+    if not config.has_extras:
+        del plain["has_extras"]  # worlds of before there were any stay what they are
     return {**plain, "text_tokens": list(config.text_tokens), "version": GENERATOR}
 
 

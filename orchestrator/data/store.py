@@ -64,6 +64,8 @@ from orchestrator.data.split import Split, leave_one_out, training_lengths
 from orchestrator.errors import DataError
 
 IMAGES = "images"
+DERIVED = ".derived"
+"""Folder beside the data sets for what is derived from them; it may be deleted."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many of them are done, and how many there are."""
@@ -148,7 +150,9 @@ class Dataset:
     @cached_property
     def derived(self) -> TrainingDerived:
         """What models may derive from the training parts."""
-        return TrainingDerived(self.split.train, self.num_items)
+        return TrainingDerived(
+            self.split.train, self.num_items, self.folder.parent / DERIVED, self.sequences
+        )
 
     def catalogue(self, controls: DataConfig | None = None, *, seed: int = 0) -> Catalogue:
         """All items with their features, memory-mapped.

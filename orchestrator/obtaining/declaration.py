@@ -1,5 +1,8 @@
 """What a public data set is: where its files lie, how they are written, what is made of them."""
 
+import codecs
+import itertools
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +15,8 @@ from orchestrator.data.manifest import Counts
 from orchestrator.errors import ConfigError, unknown
 
 DECLARATIONS = Path(__file__).with_name("sources.toml")
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""Of each part of a source's name, which is also a folder's."""
 
 
 class _Strict:
@@ -31,6 +36,25 @@ class InteractionFile(_Strict):
     """What is where: a field's name, or a column counted from 0. ``rating`` may be left out."""
     separator: str = ","
     encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        """Refuse columns that the format cannot have, or too few of them."""
+        kind = int if self.format == "separated" else str
+        if not all(isinstance(place, kind) for place in self.columns.values()):
+            told = {int: "numbers, counted from 0", str: "names of fields"}[kind]
+            raise ValueError(f"`columns` of {self.format} must be {told}")
+        if missing := {"user", "item", "time"} - self.columns.keys():
+            raise ValueError(f"`columns` must name `{min(missing)}`")
+        _check_form(self.separator, self.encoding)
+
+
+def _check_form(separator: str, encoding: str) -> None:
+    if not separator:
+        raise ValueError("`separator` cannot be empty")
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ValueError(f"`encoding` cannot be {encoding!r}: Python knows none such") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +83,16 @@ class ItemFile(_Strict):
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Fields that are made of columns of 0 and 1: the names of those with 1."""
 
+    def __post_init__(self) -> None:
+        """Refuse a separated file without names, and fields that no column gives."""
+        _check_form(self.separator, self.encoding)
+        if self.format != "separated":
+            return
+        used = {self.id, *self.lists, *itertools.chain.from_iterable(self.flags.values())}
+        used |= {*self.text, *self.pictures} - self.flags.keys()
+        if missing := used - set(self.columns):
+            raise ValueError(f"`columns` has no `{min(missing)}`")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rules(_Strict):
@@ -72,6 +106,11 @@ class Rules(_Strict):
     """Items that the item file does not list are dropped before the k-core."""
     drop_repeats: bool = False
     """Of interactions that are equal throughout, one is kept."""
+
+    def __post_init__(self) -> None:
+        """Refuse a core of nothing."""
+        if self.min_interactions < 1:
+            raise ValueError("`min_interactions` must be at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +162,14 @@ class Publisher(_Strict):
     encoders: Mapping[Literal["text", "image"], Encoder] = field(default_factory=dict)
     checksums: Mapping[str, str] = field(default_factory=dict)
     """File -> ``md5:`` or ``sha256:`` and the digest, where the publisher gives one."""
+
+    def __post_init__(self) -> None:
+        """Refuse checksums of a kind that is not compared."""
+        for checksum in self.checksums.values():
+            if checksum.partition(":")[0] not in ("md5", "sha256"):
+                raise ValueError(
+                    f"`checksums` cannot hold {checksum!r}: begin it with md5: or sha256:"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +257,24 @@ def _sources(file: Path) -> dict[str, Source]:
             raise ConfigError(f"{file}: `sources.{name}.publisher`: {wrong}")
         publisher = declared.publishers[entry.publisher]
         found[name] = Source(name, entry.name, publisher, entry.category, entry.expected)
+        _check(file, found[name])
     return found
+
+
+def _check(file: Path, source: Source) -> None:
+    """Refuse what would end in a wrong folder, or in files that take each other's place."""
+    where = f"{file}: `sources.{source.name}`"
+    if not all(
+        re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", part) for part in source.name.split("/")
+    ):
+        rule = "only letters, digits, `-`, `_` and `.`, in parts between `/`"
+        raise ConfigError(f"{where}: cannot be a name: {rule}. Correct it.")
+    try:
+        paths = source.paths
+    except (KeyError, IndexError, ValueError):
+        raise ConfigError(f"{where}: `file` may hold {{category}} alone. Correct it.") from None
+    if len({Path(path).name for path in paths}) < len(paths):
+        raise ConfigError(f"{where}: its files have the same name. Only one of them can be kept.")
 
 
 def _read(file: Path) -> _File:
@@ -225,4 +289,5 @@ def _read(file: Path) -> _File:
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"]))
-        raise ConfigError(f"{file}: `{key}`: {problem['msg']}. Correct it.") from None
+        text = str(problem["msg"]).removeprefix("Value error, ")
+        raise ConfigError(f"{file}: `{key}`: {text}. Correct it.") from None

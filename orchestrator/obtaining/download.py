@@ -40,6 +40,14 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class _Hears:
+    """Who is told how it goes."""
+
+    tell: Callable[[str], None]
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
 class _Part:
     """Which file something is a part of."""
 
@@ -54,6 +62,7 @@ def download(
     *,
     network: Network,
     checksum: str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
     progress: Progress | None = None,
 ) -> tuple[Receipt, bool]:
     """Have a file, from the first of some addresses that gives it.
@@ -63,6 +72,7 @@ def download(
         target: where it goes; its folder is made.
         network: how patient to be.
         checksum: what its publisher says of it.
+        tell: hears of retries.
         progress: hears its name, how many bytes are there, and how many there will be.
 
     Returns:
@@ -76,7 +86,8 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
         if (receipt := _receipt(target)) is not None:
             return receipt, True
-        return _from_any(addresses, target, network, checksum, progress), False
+        hears = _Hears(tell, progress)
+        return _from_any(addresses, target, network, checksum, hears), False
     except OSError as error:
         raise DataError(
             f"{error.filename or target}: cannot be written ({error.strerror or error}). Free "
@@ -101,12 +112,12 @@ def _from_any(
     target: Path,
     network: Network,
     checksum: str | None,
-    progress: Progress | None,
+    hears: _Hears,
 ) -> Receipt:
     sessions, failed = Sessions(network), []
     for address in addresses:
         try:
-            _fetch(sessions, address, target, progress)
+            _fetch(sessions, address, target, hears)
         except (PassingError, RefusedError) as error:
             failed.append(f"{address}: {error}")
             continue
@@ -134,18 +145,20 @@ def _accept(address: str, target: Path, checksum: str | None) -> Receipt:
     return receipt
 
 
-def _fetch(sessions: Sessions, address: str, target: Path, progress: Progress | None) -> None:
+def _fetch(sessions: Sessions, address: str, target: Path, hears: _Hears) -> None:
     """Attempt after attempt until all has come, or so many in a row brought nothing."""
     part, fruitless = _beside(target, ".part"), 0
     while True:
         before = _size(part)
         try:
-            _attempt(sessions, address, target, progress)
+            _attempt(sessions, address, target, hears.progress)
         except PassingError as error:
             fruitless = 0 if _size(part) > before else fruitless + 1
             if fruitless > sessions.network.retries:
                 raise
-            sessions.network.wait(max(0, fruitless - 1), error.asked)
+            pause = sessions.network.pause_before(max(0, fruitless - 1), error.asked)
+            hears.tell(f"  {address}: {error}; asked again in {pause:.1f} s")
+            time.sleep(pause)
         else:
             return
 

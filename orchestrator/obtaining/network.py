@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from dataclasses import dataclass
 
 import requests
@@ -43,15 +42,15 @@ class Network:
         if self.retries < 0:
             raise ConfigError(f"--retries: cannot be {self.retries}: it cannot be negative.")
 
-    def wait(self, attempt: int, asked: float = 0.0) -> None:
-        """Pause before a retry.
+    def pause_before(self, attempt: int, asked: float = 0.0) -> float:
+        """Seconds to wait before a retry; a little random, so that many do not come together.
 
         Args:
             attempt: which retry it is, from 0.
             asked: seconds that the server asked for.
         """
         pause = min(LONGEST_PAUSE, self.pause * 2**attempt) * random.uniform(0.75, 1.25)  # noqa: S311
-        time.sleep(min(LONGEST_PAUSE, max(asked, pause)))
+        return min(LONGEST_PAUSE, max(asked, pause))
 
 
 class PassingError(Exception):

@@ -154,6 +154,7 @@ class _Work:
             self.path_of(published),
             network=self.network,
             checksum=self.source.publisher.checksums.get(name),
+            tell=self.tell,
             progress=self.progress,
         )
         came = "is there" if was_there else f"from {receipt.address}"

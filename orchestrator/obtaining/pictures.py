@@ -180,7 +180,7 @@ class _Fetcher:
             except PassingError as error:
                 reason = str(error)
                 self._host(address).rest(error.asked)
-                self._network.wait(attempt)
+                self._stopped.wait(self._network.pause_before(attempt))
         return Picture(address=address, reason=reason), True
 
     def _attempt(self, address: str) -> Picture:

@@ -1,11 +1,8 @@
-"""Tables of text cells: the one form that is printed, and written as Markdown, CSV and LaTeX.
+"""Tables of text cells, for a terminal and for Markdown; :mod:`orchestrator.reporting.latex` too.
 
-The first column names a row and its header says what the table is about. LaTeX is written by
-:mod:`orchestrator.reporting.latex`.
+The first column names a row and its header says what the table is about.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -54,6 +51,8 @@ class Block:
     sections: tuple[Section, ...]
     is_main: bool = True
     """It shows what was asked, and not a view beside it."""
+    caption: str = ""
+    """Of a view beside it, on a page; by default the first cell of the header."""
 
     def all_rows(self) -> list[Cells]:
         """Header and rows, without the sections' titles."""
@@ -82,7 +81,7 @@ def _plain(cells: Sequence[str]) -> Cells:
 
 def _lines(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     cells = _plain(cells)
-    name, *rest = wrap(cells[0], widths[0]) or [""]
+    name, *rest = wrap(cells[0], max(widths[0], 1)) or [""]
     return [_line([name, *cells[1:]], widths), *(f"  {part}" for part in rest)]
 
 
@@ -110,24 +109,6 @@ def _piped(cells: Iterable[str]) -> str:
 def _markdown_cell(cell: str) -> str:
     text = cell.replace("|", "\\|")
     return _MARKDOWN[cell.mark].format(text) if isinstance(cell, Marked) else text
-
-
-def block_csv(blocks: Sequence[Block]) -> str:
-    """Tables under each other, with an empty line between, as they are shown and without marks."""
-    parts = []
-    for block in blocks:
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*(["part"] if _has_titles(block) else []), *block.header])
-        for section in block.sections:
-            head = [section.title] if _has_titles(block) else []
-            writer.writerows([*head, *row] for row in section.rows)
-        parts.append(stream.getvalue())
-    return "\n".join(parts)
-
-
-def _has_titles(block: Block) -> bool:
-    return any(section.title for section in block.sections)
 
 
 def filled(sentences: Sequence[str]) -> str:

@@ -40,7 +40,9 @@ def as_latex(blocks: Sequence[Block], *, caption: str, label: str) -> str:
     first, *others = _packed(parts)
     floats = [_float(first, escaped(caption), label)]
     for place, group in enumerate(others, start=2):
-        names = " and ".join(dict.fromkeys(escaped(block.header[0]) for block in group))
+        names = " and ".join(
+            dict.fromkeys(escaped(block.caption or block.header[0]) for block in group)
+        )
         floats.append(_float(group, rf"{names}; see Table~\ref{{{label}}}.", f"{label}-{place}"))
     return "\n".join([r"% \usepackage{booktabs}", *floats])
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from orchestrator.config import MONITOR
+from orchestrator.reporting.blocks import Block, Section, block_markdown, block_text
 from orchestrator.reporting.looks import at_shared_seeds
 from orchestrator.reporting.points import (
     METRICS,
@@ -73,21 +74,19 @@ def at_point(runs: pd.DataFrame, point: dict[str, Any]) -> pd.DataFrame:
 
 def as_text(table: pd.DataFrame, info: SweepInfo) -> str:
     """The table for a terminal."""
-    header, *rows = _cells(table, info)
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, ["-" * width for width in widths], *rows)
-    ]
-    return "\n".join([_title(info), "", *lines, "", *_notes(table, info)])
+    return "\n".join([_title(info), "", block_text(_block(table, info)), "", *_notes(table, info)])
 
 
 def as_markdown(table: pd.DataFrame, info: SweepInfo) -> str:
     """The table for a report or a page."""
+    block = block_markdown(_block(table, info, star=_escaped(BEST)))
+    return "\n".join([f"**{_title(info)}**", "", block, "", *map(_escaped, _notes(table, info))])
+
+
+def _block(table: pd.DataFrame, info: SweepInfo, *, star: str = BEST) -> Block:
     header, *rows = _cells(table, info)
-    ruler = ["---:"] * len(header)
-    lines = [f"| {' | '.join(map(_escaped, row))} |" for row in (header, ruler, *rows)]
-    return "\n".join([f"**{_title(info)}**", "", *lines, "", *map(_escaped, _notes(table, info))])
+    starred = ((star if row[0] == BEST else "", *row[1:]) for row in rows)
+    return Block(header=tuple(header), sections=(Section(rows=tuple(starred)),))
 
 
 def _points(runs: pd.DataFrame, info: SweepInfo) -> list[dict[str, Any]]:

@@ -26,6 +26,11 @@ from orchestrator.reporting.tables import at_point, sweep_table
 from orchestrator.tracking.runs import SweepInfo
 
 _VALIDATION = f"validation {metric_text(MONITOR)}"
+_WORDS = {
+    "helps": "what it takes away or replaces helps",
+    "hurts": "what it takes away or replaces hurts",
+    "": "not judged",
+}
 _RETUNED = ", each at the settings of its own search"
 
 
@@ -122,7 +127,7 @@ def _judged(rows: Iterable[Any]) -> Iterable[str]:
         low, high = (percent(row, one) for one in (row.difference_low, row.difference_high))
         bounds = "one seed" if math.isnan(low) else f"95 % interval {low:+.1f} to {high:+.1f} %"
         moved = f"{percent(row, row.difference):+.1f} % ({bounds})"
-        yield f"{metric_text(row.metric)} {moved}: {row.verdict or 'not judged'}"
+        yield f"{metric_text(row.metric)} {moved}: {_WORDS.get(row.verdict, row.verdict)}"
 
 
 def path_verdicts(chosen: pd.DataFrame, labels: Iterable[str]) -> tuple[str, ...]:

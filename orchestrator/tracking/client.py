@@ -93,14 +93,24 @@ def _failures() -> tuple[type[Exception], ...]:
     )
 
 
-def experiment(client: Any, uri: str, name: str, location: str | None) -> str:  # noqa: ANN401
-    """Id of an experiment, made or restored if need be."""
+def experiment(
+    client: Any,  # noqa: ANN401
+    uri: str,
+    name: str,
+    location: str | None,
+    tags: Mapping[str, str],
+) -> str:
+    """Id of an experiment, made, restored or tagged anew if need be."""
     with creation_lock(uri):
         found = client.get_experiment_by_name(name)
         if found is None:
-            return str(client.create_experiment(name, artifact_location=location))
+            made = client.create_experiment(name, artifact_location=location, tags=dict(tags))
+            return str(made)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    for key, value in tags.items():
+        if found.tags.get(key) != value:
+            client.set_experiment_tag(found.experiment_id, key, value)
     return str(found.experiment_id)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from orchestrator.errors import StoreError, unknown
 from orchestrator.tracking.client import connect, experiments, log_tags, search, store_errors
 from orchestrator.tracking.frame import frame_of
+from orchestrator.tracking.moved import ARTIFACTS, find_artifacts
 from orchestrator.tracking.runs import RunInfo, SweepInfo
 from orchestrator.tracking.spool import Ending, Entry, Spool
 from orchestrator.tracking.store import check_folder, shown, tracking_uri
@@ -45,8 +46,9 @@ class Tracker:
     ) -> None:
         check_folder(results)
         self.uri = uri
-        self._artifacts = results.resolve() / "mlartifacts"
+        self._artifacts = results.resolve() / ARTIFACTS
         self._client = connect(uri)
+        find_artifacts(uri, results)
         self._spool = Spool(results / "spool")
         self._on_problem = on_problem
         self._stores: dict[tuple[str, str], SweepStore] = {}

@@ -37,6 +37,7 @@ from orchestrator.tracking.tags import (
     variant_outcome,
     variant_tags,
 )
+from orchestrator.tracking.view import VIEW_TAGS
 
 _ENDS = {"finished": "FINISHED", "failed": "FAILED", "stopped": "FINISHED", "killed": "KILLED"}
 """Our status -> MLflow's."""
@@ -51,7 +52,7 @@ class SweepStore:
         self._info = info
         with store_errors(uri):
             location = None if is_server(uri) else (artifacts / family(info)).as_uri()
-            self._experiment = experiment(client, uri, family(info), location)
+            self._experiment = experiment(client, uri, family(info), location, VIEW_TAGS)
             self._parent = self._find_parent() or self._new_parent()
             self._variants = {
                 run.data.tags["orch.variant"]: run for run in variants_of(client, self._parent)

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from orchestrator.errors import StoreError
 from orchestrator.tracking.mlflow import Tracker
+from orchestrator.tracking.moved import ARTIFACTS, find_artifacts
 from orchestrator.tracking.store import database, is_server, scrubbed, shown
+from orchestrator.tracking.view import opening
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - named to be warned of
@@ -51,7 +53,7 @@ def serve(
         results: where artifacts and the server's log are.
         host: address to listen on; others than the default are open to the network.
         port: free port to listen on; any if not given.
-        on_ready: hears the address once the pages can be read.
+        on_ready: hears the address once the pages can be read: that of the newest study's runs.
 
     Raises:
         StoreError: the store cannot be opened, the port is taken, or the server does not start.
@@ -62,13 +64,15 @@ def serve(
     file = database(uri)
     if file is None or not file.exists():
         Tracker(uri, results)
+    find_artifacts(uri, results)
+    page = opening(uri)
     number = _free_port(host, port)
     address = f"http://{_reached(host)}:{number}"
     log = results / "mlflow-ui.log"
     command = _command(results, host, number)
     with suppress(KeyboardInterrupt), _server(command, uri, log) as server:
         _await_health(server, address, log, uri)
-        on_ready(address)
+        on_ready(f"{address}{page}")
         server.wait()
         raise StoreError(f"{log}: the MLflow server ended by itself ({_last_line(log, uri)}).")
 
@@ -82,7 +86,7 @@ def _reached(host: str) -> str:
 
 def _command(results: Path, host: str, port: int) -> list[str]:
     options = {
-        "--artifacts-destination": str(results.resolve() / "mlartifacts"),
+        "--artifacts-destination": str(results.resolve() / ARTIFACTS),
         "--host": host,
         "--port": str(port),
         "--workers": "1",

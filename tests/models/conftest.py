@@ -19,6 +19,7 @@ NUM_ITEMS = 12
 NUM_LAYERS = 5
 MAX_LENGTH = 8
 POSITIONS = Positions()
+HELD_OUT = [[3, 9, 1, 7, 10, 4], [7, 3, 8, 2], [12, 1, 9]]
 SEQUENCES = [[3, 9, 1, 7], [4, 6, 2, 12, 5, 6, 8, 1, 2], [7, 3], [11, 11, 8, 10, 3, 5]]
 
 
@@ -59,7 +60,7 @@ def catalogue():
                 "image", [4, 4, 0, 4, 4, 4, 4, 4, 4, 4, 4, 4], width=5, seed=2, dtype=torch.float16
             ),
         },
-        TrainingDerived(sequences_of(SEQUENCES), NUM_ITEMS),
+        TrainingDerived(sequences_of(SEQUENCES), NUM_ITEMS, everything=sequences_of(HELD_OUT)),
         has_timestamps=True,
         categories=make_categories(),
     )

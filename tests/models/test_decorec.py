@@ -6,7 +6,8 @@ import torch
 
 import models
 from models import Batch, Catalogue, Group, History
-from models.decorec import DeCoRec, DeCoRecConfig, Ids, _normalised
+from models.decorec import DeCoRec, DeCoRecConfig, Ids
+from models.layers.graph import normalised
 from orchestrator.config import TrainConfig
 from orchestrator.training.optim import optimizer
 
@@ -115,7 +116,7 @@ def test_scoring_by_one_modality_uses_the_same_weights(build, histories):
 
 
 def test_enrichment_is_equations_2_and_3(catalogue):
-    near = _normalised(catalogue.derivations().cooccurrence(max_distance=50), "symmetric")
+    near = normalised(catalogue.derivations().cooccurrence(max_distance=50), "symmetric")
     config = DeCoRecConfig(dim=8, num_heads=2, cooccurrence_layers=3)
     ids = Ids(config, NUM_ITEMS, near)
     own, dense = ids.table.weight, near.to_dense()
@@ -131,7 +132,7 @@ def test_enrichment_is_equations_2_and_3(catalogue):
 
 
 def test_a_fixed_gate_has_strength_one(catalogue):
-    near = _normalised(catalogue.derivations().cooccurrence(max_distance=50), "symmetric")
+    near = normalised(catalogue.derivations().cooccurrence(max_distance=50), "symmetric")
     ids = Ids(DeCoRecConfig(dim=8, num_heads=2, gate="fixed"), NUM_ITEMS, near)
     own, dense = ids.table.weight, near.to_dense()
     torch.testing.assert_close(ids(), own + (dense @ own + dense @ (dense @ own)) / 2)
@@ -145,7 +146,7 @@ def test_cooccurrence_is_divided_by_degrees(catalogue, norm, power):
     degrees = dense.sum(dim=1)
     scale = torch.where(degrees > 0, degrees.clamp(min=1e-9) ** -power, 0.0)
     expected = scale[:, None] * dense * scale
-    torch.testing.assert_close(_normalised(counts, norm).to_dense(), expected)
+    torch.testing.assert_close(normalised(counts, norm).to_dense(), expected)
 
 
 def test_stage_1_knows_nothing_of_ids_and_interests(build, batch, histories):

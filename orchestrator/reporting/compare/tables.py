@@ -169,7 +169,8 @@ def pair_block(of: Compared) -> Block | None:
     )
     head = f"{metric_text(of.headline)}: {model_text(gain.leader)} against"
     header = (head, "difference %", "p seeds", "p users", "smallest %", "it is")
-    return Block(header=header, sections=(Section(rows=cells),), is_main=False)
+    caption = f"{model_text(gain.leader)} against each other model, by {metric_text(of.headline)}"
+    return Block(header=header, sections=(Section(rows=cells),), is_main=False, caption=caption)
 
 
 def _pair_cells(row: Mapping[str, Any], leader: str) -> Cells:
@@ -198,7 +199,8 @@ def group_block(of: Compared) -> Block | None:
     columns = [of.cells(of.headline, group=group) for group in known]
     rows = tuple((model_text(model), *(column[model] for column in columns)) for model in of.models)
     header = (metric_text(of.headline), *(_GROUPS[group] for group in known))
-    return Block(header=header, sections=(Section(rows=rows),), is_main=False)
+    caption = f"{header[0]} by activity of users and popularity of targets"
+    return Block(header=header, sections=(Section(rows=rows),), is_main=False, caption=caption)
 
 
 def cost_block(of: Compared) -> Block:
@@ -220,4 +222,5 @@ def cost_block(of: Compared) -> Block:
         )
         rows.append(cells)
     whole = (*header, *searched, f"val {metric_text(MONITOR)}")
-    return Block(header=whole, sections=(Section(rows=tuple(rows)),), is_main=False)
+    sections = (Section(rows=tuple(rows)),)
+    return Block(header=whole, sections=sections, is_main=False, caption="What the runs cost")

@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 
 import psutil
@@ -190,18 +189,6 @@ def wait_for(what, condition):
     while not condition():
         assert time.monotonic() < until, f"waited in vain for {what}"
         time.sleep(0.05)
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A folder on a file system of its own, of 24 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting needs more rights")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_stops_a_sweep_that_goes_on_when_there_is_room(

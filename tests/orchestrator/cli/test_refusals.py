@@ -5,6 +5,7 @@ import pytest
 SWEEP = ("sweep", "sasrec", "--space", "heads", "--dataset", "tiny")
 JOINT = ("sweep", "sasrec", "--space", "joint", "--dataset", "tiny")
 ABLATE = ("ablate", "tame", "--dataset", "tiny")
+COMPARE = ("compare", "sasrec", "gru4rec", "--dataset", "tiny")
 
 
 def refuse(done, sentence, place):
@@ -155,6 +156,21 @@ def refuse(done, sentence, place):
             "--pairs cannot be used with 1 variant: a pair joins two. Name more with --variants.",
         ),
         ((*ABLATE, "--seeds", "0"), "--seeds cannot be 0: it must be at least 1."),
+        (
+            ("compare", "sasrec", "--dataset", "tiny"),
+            "MODEL: `sasrec` alone cannot be compared: name two models or more, or --all.",
+        ),
+        ((*COMPARE, "sasrec"), "MODEL: `sasrec` is named twice. Name it once."),
+        (
+            (*COMPARE, "--all"),
+            "--all: takes every model that the data set can serve. Leave the names out.",
+        ),
+        (
+            (*COMPARE, "--ours", "tame"),
+            "--ours: There is no compared model `tame`. Known: gru4rec, sasrec.",
+        ),
+        ((*COMPARE, "--tune", "0"), "--tune cannot be 0: it must be at least 1."),
+        ((*COMPARE, "--bound", "2"), "--bound cannot be 2: it must be between 0 and 1."),
         ((*ABLATE, "--retune", "0"), "--retune cannot be 0: it must be at least 1."),
         ((*ABLATE, "--retune", "-1"), "--retune cannot be -1: it must be at least 1."),
         (

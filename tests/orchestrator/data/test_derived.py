@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from orchestrator.data import derived, open_dataset
-from orchestrator.data.derived import TrainingDerived, inverse_distances
+from orchestrator.data.derived import TrainingDerived, summed_pairs
 from orchestrator.data.interactions import sequences_of
 
 SEQUENCES = sequences_of([[1, 2, 3], [2, 1], [4], [1, 5, 1, 2]])
@@ -49,9 +49,9 @@ def test_pairs_beyond_the_distance_limit_do_not_count():
 def test_chunks_of_pairs_sum_to_the_same(monkeypatch):
     generator = np.random.default_rng(0)
     lists = [generator.integers(1, 30, size=length).tolist() for length in (40, 3, 1, 17)]
-    whole = inverse_distances(sequences_of(lists), 31, max_distance=20)
+    whole = summed_pairs(sequences_of(lists), 31, max_distance=20)
     monkeypatch.setattr(derived, "MAX_PAIRS", 10)
-    parts = inverse_distances(sequences_of(lists), 31, max_distance=20)
+    parts = summed_pairs(sequences_of(lists), 31, max_distance=20)
     np.testing.assert_allclose(parts.toarray(), whole.toarray(), rtol=1e-12)
 
 
@@ -81,7 +81,7 @@ def test_held_out_items_occur_with_nothing(data_dir):
     found = dataset.derived.cooccurrence(max_distance=50).to_dense()
     only_held_out = sorted(set(range(1, dataset.num_items + 1)) - trained)
     assert not found[only_held_out].any()
-    expected = inverse_distances(split.train, dataset.num_items + 1, max_distance=50).toarray()
+    expected = summed_pairs(split.train, dataset.num_items + 1, max_distance=50).toarray()
     np.testing.assert_allclose(found.numpy(), expected + expected.T, rtol=1e-6)
 
 
@@ -109,3 +109,23 @@ def test_clusters_that_would_take_hours_are_refused_with_the_number_that_would_n
     with pytest.raises(ValueError, match=r"60 items .* 6 clusters .* `model.num_clusters` to 5"):
         of.clusters(vectors, 6, seed=0)
     assert of.clusters(vectors, 5, seed=0).max() == 4
+
+
+def test_popularity_counts_occurrences_in_training():
+    assert TrainingDerived(SEQUENCES, 6).popularity().tolist() == [0, 4, 3, 1, 1, 1, 0]
+
+
+def test_clusters_of_a_few_rounds_are_as_many_and_repeat():
+    vectors = torch.randn(60, 4, generator=torch.Generator().manual_seed(1))
+    of = TrainingDerived(SEQUENCES, 60)
+    found = of.clusters(vectors, 30, seed=3, rounds=2)
+    assert len(found.unique()) == 30
+    assert torch.equal(found, of.clusters(vectors, 30, seed=3, rounds=2))
+    assert not torch.equal(found, of.clusters(vectors, 30, seed=3))
+
+
+def test_fewer_distinct_vectors_than_clusters_are_clusters_of_their_own():
+    vectors = torch.randn(3, 4, generator=torch.Generator().manual_seed(1)).repeat(5, 1)
+    found = TrainingDerived(SEQUENCES, 15).clusters(vectors, 6, seed=0, rounds=5)
+    assert (found.view(5, 3) == found[:3]).all()
+    assert len(found.unique()) == 3

@@ -190,6 +190,52 @@ def test_images_can_be_missing(tmp_path: Path) -> None:
     assert not image.pooled[image.missing].any()
 
 
+def test_extras_leave_the_world_as_it_is(small: Dataset, tmp_path: Path) -> None:
+    rich_config = dataclasses.replace(SMALL, has_extras=True, missing_images=0.2)
+    plain_config = dataclasses.replace(SMALL, missing_images=0.2)
+    rich = make_planted(rich_config, name="rich", data_dir=tmp_path)
+    plain = make_planted(plain_config, name="plain", data_dir=tmp_path)
+    added = {"categories.parquet", "features/text.layers.npy", "features/image.layers.npy"}
+    changed = {"interactions.parquet"}  # for its clock times
+    files = plain.manifest.files
+    assert rich.manifest.files.keys() - files.keys() == added
+    assert all(rich.manifest.files[f] == e for f, e in files.items() if f not in changed)
+    assert np.array_equal(rich.sequences.items, plain.sequences.items)
+    assert "has_extras" not in small.manifest.origin.generator
+    assert planted_config(rich) == rich_config
+
+
+def test_extras_are_what_models_of_time_layers_and_categories_need(tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, has_extras=True)
+    rich = make_planted(config, name="rich", data_dir=tmp_path)
+    catalogue = rich.catalogue()
+    assert {"timestamps", "categories"} <= catalogue.available().keys()
+    times = rich.sequences.timestamps
+    same_user = np.diff(rich.sequences.users) == 0
+    assert (np.diff(times)[same_user] >= 0).all()
+    facets = world(config).facets[:, 0]
+    categories = catalogue.categories
+    assert categories.lengths.tolist() == [0] + [1] * SMALL.num_items
+    assert len(set(zip(facets, categories.values.tolist(), strict=True))) == len(set(facets))
+    text = catalogue.modality("text")
+    assert text.layers.shape == (SMALL.num_items + 1, 5, SMALL.width)
+    np.testing.assert_allclose(text.layers[:, 0], text.pooled, atol=1e-2)
+
+
+def test_deeper_layers_tell_the_facets_more_plainly(tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, has_extras=True)
+    layers = planted_features(config)["text"].layers[1:].astype(np.float32)
+    facets = world(config).facets[:, 0]
+
+    def spread_within(states: np.ndarray) -> float:
+        of = [states[facets == value].var(axis=0).sum() for value in set(facets.tolist())]
+        return float(np.mean(of) / states.var(axis=0).sum())
+
+    spreads = [spread_within(layers[:, place]) for place in range(5)]
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[-1] < 0.1
+
+
 def test_settings_come_back_from_the_manifest(small: Dataset) -> None:
     assert planted_config(small) == SMALL
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,68 @@ def test_a_wrong_declaration_is_refused_by_file_and_key(tmp_path, text, rule):
     with pytest.raises(ConfigError, match=rule) as caught:
         read_sources(file)
     assert str(caught.value).startswith(str(file))
+
+
+BASE = """
+[publishers.p]
+about = "a"
+page = "https://a"
+licence = "l"
+addresses = ["https://a/"]
+{checksums}
+interactions = {{ file = "{file}", format = "{format}", columns = {columns} }}
+items = {{ file = "{items}", format = "json-lines", id = "i", text = ["t"], recipe = "sentences" }}
+rules = {{ min_interactions = {minimum}, incomplete = "mark" }}
+[sources."{name}"]
+publisher = "p"
+name = "x"
+"""
+GOOD = {
+    "file": "{category}.csv",
+    "format": "separated",
+    "columns": "{ user = 0, item = 1, time = 2 }",
+    "items": "items.json",
+    "minimum": 1,
+    "name": "shop/x",
+    "checksums": "",
+}
+
+
+def test_a_declaration_of_ones_own_is_taken(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(BASE.format(**GOOD))
+    assert find_source("shop/x", file).paths == (".csv", "items.json")
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"columns": '{ user = "u", item = "i", time = "t" }'}, "must be numbers, counted from 0"),
+        ({"format": "json-lines"}, "must be names of fields"),
+        ({"columns": "{ user = 0, item = 1 }"}, "must name `time`"),
+        ({"minimum": 0}, "`min_interactions` must be at least 1"),
+        ({"file": "{kind}.csv"}, "`file` may hold {category} alone"),
+        ({"file": "a/items.json"}, "its files have the same name"),
+        ({"name": "../x"}, "cannot be a name"),
+        ({"name": "/x"}, "cannot be a name"),
+        ({"checksums": 'checksums = { "a" = "crc:1" }'}, "begin it with md5: or sha256:"),
+    ],
+)
+def test_a_declaration_that_cannot_work_is_refused_when_it_is_read(tmp_path, changed, rule):
+    file = tmp_path / "mine.toml"
+    file.write_text(BASE.format(**{**GOOD, **changed}))
+    with pytest.raises(ConfigError) as caught:
+        read_sources(file)
+    assert rule in str(caught.value)
+
+
+def test_the_readmes_example_is_a_declaration(tmp_path):
+    import orchestrator.obtaining
+
+    page = (Path(orchestrator.obtaining.__file__).parent / "README.md").read_text()
+    file = tmp_path / "shoes.toml"
+    file.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert find_source("shop/shoes", file).paths == ("shoes.csv", "shoes.json.gz")
 
 
 def test_a_file_of_declarations_that_is_not_there_is_told(tmp_path):

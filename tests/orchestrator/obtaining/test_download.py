@@ -72,9 +72,11 @@ def test_a_server_that_brings_nothing_is_given_up_and_the_part_stays(web, quick,
 
 
 def test_a_server_that_asks_for_a_pause_is_asked_again(web, quick, target):
-    page = web.put("data.bin", CONTENT, statuses=[503, 429])
-    download([f"{web.address}/data.bin"], target, network=quick)
+    page, told = web.put("data.bin", CONTENT, statuses=[503, 429]), []
+    download([f"{web.address}/data.bin"], target, network=quick, tell=told.append)
     assert len(page.asked) == 3
+    assert "503 Service Unavailable; asked again in 0.0 s" in told[0]
+    assert "429 Too Many Requests; asked again in 0.0 s" in told[1]
 
 
 def test_a_part_of_a_file_that_changed_is_thrown_away(web, quick, target):

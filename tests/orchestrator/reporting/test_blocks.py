@@ -1,6 +1,7 @@
 from orchestrator.reporting.blocks import (
     WIDTH,
     Block,
+    Marked,
     Section,
     block_markdown,
     block_text,
@@ -66,3 +67,29 @@ def test_sentences_fill_lines():
     assert lines[0] == "One."
     assert len(lines) == 3
     assert max(map(len, lines)) <= WIDTH
+
+
+MARKED = Block(
+    header=("", "x"),
+    sections=(
+        Section(rows=(("a", Marked("0.5", "best")), ("b", Marked("0.4", "second")))),
+        Section(title="t", rows=(("c|d", "0.3"),)),
+    ),
+)
+
+
+def test_marks_are_characters_on_a_terminal_and_numbers_stay_aligned():
+    lines = block_text(MARKED).splitlines()
+    assert [line[-4:] for line in lines[2:4]] == ["*0.5", "_0.4"]
+    assert lines[-1].endswith(" 0.3")
+
+
+def test_marks_are_bold_and_underlined_on_a_page():
+    text = block_markdown(MARKED)
+    assert "| a | **0.5** |" in text
+    assert "| b | <u>0.4</u> |" in text
+
+
+def test_a_copy_keeps_text_and_loses_nothing_of_it():
+    cell = Marked("0.5", "best")
+    assert (cell, cell.mark, len(cell)) == ("0.5", "best", 3)

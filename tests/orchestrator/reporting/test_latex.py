@@ -1,9 +1,10 @@
+import dataclasses
 import re
 
 import pytest
 
-from orchestrator.reporting.blocks import Block, Section
-from orchestrator.reporting.latex import as_latex, escaped
+from orchestrator.reporting.blocks import Block, Marked, Section
+from orchestrator.reporting.latex import as_document, as_latex, escaped
 
 
 def block(name="Hit@10", *, is_main=True):
@@ -82,3 +83,27 @@ def test_environments_and_rules_are_balanced():
 )
 def test_nothing_of_a_text_is_taken_for_a_command(text, expected):
     assert escaped(text) == expected
+
+
+def test_the_best_is_bold_and_the_second_underlined():
+    rows = (("a", Marked("0.5 ± 0.1", "best"), Marked("-0.4", "second"), "+1.0†"),)
+    text = as_latex(
+        [Block(header=("", "x", "y", "z"), sections=(Section(rows=rows),))], caption="c", label="l"
+    )
+    row = next(line for line in text.splitlines() if "textbf" in line)
+    assert r"\textbf{0.5 $\pm$ 0.1} & \underline{$-$0.4} & +1.0$^{\dagger}$ \\" in row
+
+
+def test_a_caption_of_its_own_goes_before_the_first_cell():
+    aside = dataclasses.replace(block("x", is_main=False), caption="What it cost")
+    text = as_latex([block(), aside], caption="c", label="tab:x")
+    assert r"\caption{What it cost; see Table~\ref{tab:x}.}" in text
+
+
+def test_a_document_holds_the_floats_and_the_package_they_need():
+    floats = as_latex([block()], caption="c", label="l")
+    document = as_document(floats)
+    assert document.startswith(r"\documentclass")
+    assert r"\usepackage{booktabs}" in document.split(r"\begin{document}")[0]
+    assert floats.strip() in document
+    assert document.endswith("\\end{document}\n")

@@ -8,8 +8,12 @@ from orchestrator.reporting.published import (
     KEYS,
     ablation_metrics,
     ablation_source,
+    comparison_metrics,
+    comparison_source,
     published,
     published_ablation,
+    published_comparison,
+    published_statistics,
 )
 
 TAME_DATASETS = {"toys", "sports", "beauty"}
@@ -228,3 +232,30 @@ def test_metrics_and_source_of_a_papers_ablation():
     assert ablation_source("decorec") == "DeCoRec paper, Table 4"
     assert ablation_source("tame") == "TAME paper, Table III"
     assert all(published_ablation(model, "planted", "hit@10") == {} for model in ABLATIONS)
+
+
+def test_a_papers_comparison_by_data_set_and_metric():
+    found = published_comparison("scientific", "test/ndcg@10")
+    assert set(found) == DECOREC_MODELS
+    assert found["sasrec"] == 0.0724
+    assert comparison_source("scientific") == "DeCoRec paper, Table 2"
+    assert comparison_metrics("scientific", ["sasrec", "tame"]) == (
+        *("test/hit@10", "test/hit@50"),
+        *("test/ndcg@10", "test/ndcg@50"),
+    )
+
+
+def test_tames_data_sets_are_known_by_their_longer_names_too():
+    assert published_comparison("amazon-toys", "recall@5") == published_comparison(
+        "toys", "recall@5"
+    )
+    assert comparison_source("amazon-toys") == "TAME paper, Table II"
+    statistics, source = published_statistics("amazon-toys")
+    assert (statistics["num_users"], source) == (19412, "TAME paper, Table I")
+
+
+def test_what_no_paper_has_is_empty():
+    assert published_comparison("planted", "ndcg@10") == {}
+    assert comparison_metrics("scientific", ["gru4rec"]) == ()
+    assert comparison_source("planted") == ""
+    assert published_statistics("planted") == ({}, "")

@@ -60,7 +60,7 @@ def test_markdown(runs, info):
 **tame-heads-1: tame, heads, on planted (synthetic data)**
 
 |  | text heads | use gate | seeds | val NDCG@10 | test Recall@20 | test NDCG@20 |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| :--- | ---: | ---: | ---: | ---: | ---: | ---: |
 |  | 2 | on | 1 | 0.0500 | 0.1000 | 0.0500 |
 |  | 1 | on | 1 | 0.0400 | 0.0800 | 0.0400 |
 | \\* | 4 | on | 1 | 0.0650 | 0.1300 | 0.0650 |

@@ -64,6 +64,16 @@ def test_a_variant_has_a_sentence_with_its_verdicts(by_hand):
     assert f": {row['verdict']}" in phase
 
 
+def test_a_verdict_is_on_what_a_variant_takes_away(ablation):
+    """The variant is far below the base: what it lacks helps."""
+    made = ablation(variants=("without_a", "without_b"), seeds=(0, 1, 2, 3))
+    frame = made.planted({"without_a": 2.0, "without_b": -2.0}).frame()
+    first, second = ablation_verdicts(frame)
+    assert first.startswith("without a: Hit@10 -")
+    assert "what it takes away or replaces helps" in first
+    assert "what it takes away or replaces hurts" in second
+
+
 def test_retuned_variants_and_interactions_are_told_apart(crossed_frame):
     told = ablation_verdicts(crossed_frame)
     assert len(told) == 2 * 5  # two variants, a control, a pair, its interaction; in two phases

@@ -65,6 +65,7 @@ def test_the_stores_password_is_no_word_of_the_servers_command(results, monkeypa
 
     monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setattr("orchestrator.tracking.ui.Tracker", lambda *_: None)
+    monkeypatch.setattr("orchestrator.tracking.ui.opening", lambda *_: "")
     uri = "postgresql://me:secret@host/db"
     with pytest.raises(EndedError):
         serve(uri, results, on_ready=pytest.fail)
@@ -102,7 +103,8 @@ def test_pages_and_artifacts_can_be_read_until_the_user_ends_it(
         [sys.executable, "-c", PROGRAM, str(results)], stdout=subprocess.PIPE, text=True
     )
     try:
-        url = ui.stdout.readline().strip()
+        url, _, page = ui.stdout.readline().strip().partition("/#")
+        assert page == "/experiments/1/runs?viewStateShareKey=orch&workflowType=machine_learning"
         assert "<html" in read(url).lower()
         identity = child.info.run_id
         record = read(f"{url}/get-artifact?path=record.json&run_uuid={identity}")

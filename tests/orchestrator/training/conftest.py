@@ -41,10 +41,12 @@ def _features(width, counts):
         for place in range(count)
     ]
     pooled = np.stack([np.zeros(width), *(_code(item, width) for item in range(1, NUM_ITEMS + 1))])
+    layers = np.stack([pooled * share for share in (0.2, 0.5, 1.0)], axis=1)
     return Features(
         pooled=pooled.astype(np.float32),
         tokens=np.stack(tokens).astype(np.float16),
         lengths=np.array([0, *counts], dtype=np.int32),
+        layers=layers.astype(np.float16),
     )
 
 
@@ -68,6 +70,7 @@ def cycle(tmp_path_factory):
             "text": _features(8, [1 + item % 4 for item in range(NUM_ITEMS)]),
             "image": _features(6, [3] * NUM_ITEMS),
         },
+        categories=[[], *([f"kind {item % 3}"] for item in range(NUM_ITEMS))],
         origin=Origin(importer="test", licence="none", synthetic=True),
     )
     return write_dataset(content, tmp_path_factory.mktemp("data") / "cycle")

@@ -33,13 +33,12 @@ def wanting(trial):
     ("need", "rule"),
     [
         (
-            ("text", ("layers",)),
-            "^sasrec on cycle: the data set has no layers of `text`; it has pooled, tokens. Make "
-            "them with `orch data encode cycle --modality text --encoder ENCODER "
+            ("sound", ("layers",)),
+            "^sasrec on cycle: the data set has no `sound` features; it has image, text. Make "
+            "them with `orch data encode cycle --modality sound --encoder ENCODER "
             "--hidden-states`.$",
         ),
         (("sound", ("pooled",)), "--modality sound --encoder ENCODER --forms pooled`.$"),
-        (("categories",), "`orch data import PATH --overwrite --category-columns COLUMN`.$"),
     ],
 )
 def test_a_lacking_input_is_refused_with_the_command_that_makes_it(cycle, wanting, need, rule):
@@ -47,6 +46,19 @@ def test_a_lacking_input_is_refused_with_the_command_that_makes_it(cycle, wantin
         settled_inputs(wanting(*need), cycle)
 
 
+@pytest.mark.parametrize(
+    ("source", "rule"),
+    [
+        ("timestamps", "Import one whose interactions have times"),
+        ("categories", "`orch data import PATH --overwrite --category-columns COLUMN`"),
+    ],
+)
+def test_what_no_encoder_makes_is_imported(cycle, wanting, monkeypatch, source, rule):
+    monkeypatch.setattr(type(cycle), "available", lambda self: {"ids": ()})
+    with pytest.raises(ConfigError, match=f"has no {source}\\. .*{rule}"):
+        settled_inputs(wanting(source), cycle)
+
+
 def test_a_model_on_inputs_it_was_not_made_for_has_another_name(cycle, wanting):
     assert label(wanting("text", ("tokens",)), cycle) == "sasrec"
-    assert label(wanting("text", ("layers",), ("pooled",)), cycle) == "sasrec-pooled"
+    assert label(wanting("text", ("states",), ("pooled",)), cycle) == "sasrec-pooled"

@@ -65,7 +65,7 @@ def test_features_moved_to_other_items_hurt_every_model_that_reads_them(
 
     assert hits(DataConfig()) == record.metrics["test/hit@1"]
     for modality in build_model(config, cycle).input_forms():
-        assert hits(SHUFFLED[modality]) < 0.8 * record.metrics["test/hit@1"], modality
+        assert hits(SHUFFLED[modality]) < 0.9 * record.metrics["test/hit@1"], modality
 
 
 def test_popularity_does_not(cycle):
