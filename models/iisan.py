@@ -171,7 +171,7 @@ class IISAN(Recommender):
 
     def inert_settings(self) -> Mapping[str, str]:
         """The choice of layers, where neither modality has more than one state."""
-        if any(len(tower.states[0]) > 1 for tower in self.states.values()):
+        if "layers" in self.reads.forms.values():
             return {}
         return {"layers": "the data set has one vector of each modality"}
 

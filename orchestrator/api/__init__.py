@@ -7,6 +7,8 @@
     result = api.sweep("tame", "queries", dataset="scientific", num_seeds=3)
     result.table        # pandas: a row per point
     result.figures      # the files drawn
+    api.frame(result.name)                          # pandas: a row per run
+    api.plot("convergence", result.name).figure     # matplotlib
 
 Every function raises :class:`orchestrator.errors.OrchError` with one clear sentence for what a
 user can mend. Ray and MLflow are imported by the functions that need them, not by this package.
@@ -16,7 +18,6 @@ from orchestrator.api.choosing import BestPoint, best, export_best
 from orchestrator.api.comparing import compare
 from orchestrator.api.diagnosing import diagnose
 from orchestrator.api.doctor import Finding, doctor
-from orchestrator.api.drawing import plot
 from orchestrator.api.encoding import encode
 from orchestrator.api.explaining import explain
 from orchestrator.api.importing import import_data, make_planted
@@ -26,6 +27,7 @@ from orchestrator.api.looking import DataInfo, check_data, data_info
 from orchestrator.api.obtaining import DataResult, get_data, sources
 from orchestrator.api.pages import ui
 from orchestrator.api.paths import path
+from orchestrator.api.plotting import Plotted, frame, kinds, plot
 from orchestrator.api.publishing import report
 from orchestrator.api.removing import Removal, plan_removal, remove, restore
 from orchestrator.api.reproducing import (
@@ -66,6 +68,7 @@ __all__ = [
     "Finding",
     "ModelDescription",
     "PathResult",
+    "Plotted",
     "Removal",
     "Reproduction",
     "RunView",
@@ -84,8 +87,10 @@ __all__ = [
     "encode",
     "explain",
     "export_best",
+    "frame",
     "get_data",
     "import_data",
+    "kinds",
     "make_planted",
     "model",
     "models",

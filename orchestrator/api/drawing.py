@@ -1,6 +1,5 @@
 """Figures and tables of sweeps, ablations and comparisons, now or from the store later."""
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ import pandas as pd
 
 from orchestrator.api.evidence import draw_diagnosis
 from orchestrator.api.paths import Store, draw_path, settings_of
-from orchestrator.api.results import RESULTS
 from orchestrator.config import TrialConfig
 from orchestrator.data import Dataset, dataset_names, open_dataset
 from orchestrator.errors import ConfigError, StoreError
@@ -21,8 +19,6 @@ from orchestrator.tracking.runs import SweepInfo
 
 if TYPE_CHECKING:
     from orchestrator.reporting.report import Report
-
-_LOG = logging.getLogger(__name__)
 
 BOUND = 0.02
 """Part of the base's mean below which a difference does not matter."""
@@ -37,46 +33,6 @@ def checked_bound(bound: float) -> float:
     if not 0 < bound < 1:
         raise ConfigError(f"--bound cannot be {bound:g}: it must be between 0 and 1.")
     return bound
-
-
-def plot(
-    sweep: str,
-    *,
-    out: Path,
-    results: Path = RESULTS,
-    data_dir: Path | None = None,
-    tracking_uri: str | None = None,
-    on_problem: Callable[[str], None] | None = None,
-) -> tuple[Path, ...]:
-    """Draw the figures of a sweep, or of anything like it, from its runs in MLflow.
-
-    Args:
-        sweep: its name.
-        out: folder to write into.
-        results: the results folder, where the ranks of users of an ablation and of a comparison
-            are, and what a diagnosis is drawn from.
-        data_dir: folder of data sets; a diagnosis, the known ceiling of a synthetic one, and a
-            comparison's figures by popularity need the data.
-        tracking_uri: an MLflow store; by default ``MLFLOW_TRACKING_URI``, else SQLite in results.
-        on_problem: told of what the figures must do without.
-
-    Returns:
-        The files: figures as PDF and PNG, and the numbers.
-
-    Raises:
-        StoreError: there is no such sweep, or the folder cannot be written.
-    """
-    from orchestrator.tracking.reading import StoreReader
-    from orchestrator.tracking.store import existing_uri
-
-    return drawn(
-        StoreReader(existing_uri(tracking_uri, results)),
-        sweep,
-        folder=out,
-        results=results,
-        data_dir=data_dir,
-        on_problem=on_problem or _LOG.warning,
-    ).files
 
 
 def drawn(
@@ -94,8 +50,10 @@ def drawn(
         store: where its runs are.
         sweep: its name.
         folder: to write into.
-        results: the results folder, as in :func:`plot`.
-        data_dir: folder of data sets, as in :func:`plot`.
+        results: the results folder, where the ranks of users of an ablation and of a comparison
+            are, and what a diagnosis is drawn from.
+        data_dir: folder of data sets; a diagnosis, the known ceiling of a synthetic one, and a
+            comparison's figures by popularity need the data.
         on_problem: told of what the figures must do without.
 
     Raises:

@@ -57,7 +57,7 @@ class SweepResult:
     """What a sweep left behind."""
 
     name: str
-    """Repeating the sweep, or ``orch plot NAME``, uses it."""
+    """Repeating the sweep, or ``orch plot KIND NAME``, uses it."""
     records: tuple[Record, ...]
     table: pd.DataFrame
     """A row per point; see :func:`orchestrator.reporting.tables.sweep_table`."""

@@ -95,7 +95,7 @@ def restore(
 
     num_runs = api.restore(sweep, results=results, tracking_uri=tracking_uri)
     typer.echo(f"{sweep}: {num_runs} runs are in MLflow again, its own among them.")
-    typer.echo("Folders do not come back; `orch plot` draws the figures again.")
+    typer.echo("Folders do not come back; `orch plot all NAME` draws the figures again.")
 
 
 def doctor(

@@ -16,6 +16,26 @@ VIEWS = ("attention", "clusters", "cold", "convergence", "gradients", "recall", 
 """Of a diagnosis; see :mod:`orchestrator.sweep.diagnostics`."""
 
 
+KINDS = (
+    *("sensitivity", "convergence", "gradients", "bars", "forest", "interactions", "tsne", "cold"),
+    *("importance", "slice", "contour", "front", "history", "path"),
+    *("recall", "unimodal", "attention"),
+)
+"""Of figures; see :mod:`orchestrator.reporting.plots.kinds`."""
+PRESETS = ("ieee-column", "ieee-page", "acm-column", "acm-page")
+"""Widths of figures; see :mod:`orchestrator.reporting.style`."""
+
+
+def complete_kinds(incomplete: str) -> list[str]:
+    """Kinds of figures that begin so."""
+    return [name for name in (*KINDS, "all") if name.startswith(incomplete)]
+
+
+def complete_presets(incomplete: str) -> list[str]:
+    """Presets that begin so."""
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 def complete_models(incomplete: str) -> list[str]:
     """Names of models that begin so."""
     names = (file.stem for file in (ROOT / "models").glob("[!_]*.py"))

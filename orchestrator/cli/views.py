@@ -1,4 +1,4 @@
-"""``orch plot`` and ``orch ui``: what the runs show."""
+"""``orch ui``: the runs in MLflow's own pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,39 +10,8 @@ from orchestrator.cli.tracked import problem
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
-    app.command()(plot)
+    """Register the command."""
     app.command()(ui)
-
-
-def plot(
-    sweep: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="The name of a sweep, an ablation, a comparison, a path or a diagnosis.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
-    results: options.Results = Path("results"),
-    data_dir: options.DataDir = None,
-    tracking_uri: options.TrackingUri = None,
-) -> None:
-    """Draw the figures of a sweep, or of anything like it, from MLflow, with the numbers.
-
-    Example: orch plot tame-heads-planted-1a2b3c4d --out figures
-    """
-    from orchestrator import api
-
-    for path in api.plot(
-        sweep,
-        out=out,
-        results=results,
-        data_dir=data_dir,
-        tracking_uri=tracking_uri,
-        on_problem=problem,
-    ):
-        typer.echo(str(path))
 
 
 def ui(

@@ -213,7 +213,7 @@ class _Work:
             found, notes = interactions.read_rows(rows.folder), []
             if rules.drop_repeats:
                 before, found = len(found), interactions.without_repeats(found)
-                notes.append(f", {before - len(found):,} repeats dropped")
+                notes.append(f"; repeats dropped: {before - len(found):,}")
             if rules.listed_items_only:
                 listed = read_descriptions(items.folder)["item"].combine_chunks()
                 found = interactions.only_items(found, listed)

@@ -35,6 +35,8 @@ RETRIES = 2
 """Of one picture: there are many, and one that is missing is no harm."""
 GONE = 40
 """Failures in a row, of the kind that passes, that mean there is no network."""
+FEW = 3
+"""As many mean the same where no picture was ever got."""
 CHUNK = 2**16
 
 
@@ -79,7 +81,9 @@ def fetch_pictures(
         known = _known(folder, set(wanted), retry=retry)
         left = [address for address in wanted if address not in known]
         with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
-            for number, picture in enumerate(_fetched(left, folder, network), start=1):
+            got_before = any(picture.file is not None for picture in known.values())
+            fetched = _fetched(left, folder, network, got_before=got_before)
+            for number, picture in enumerate(fetched, start=1):
                 journal.write(json.dumps(asdict(picture)) + "\n")
                 journal.flush()
                 known[picture.address] = picture
@@ -120,11 +124,13 @@ def _holds(folder: Path, picture: Picture, *, retry: bool) -> bool:
     return path.is_file() and file_hash(path) == picture.sha256
 
 
-def _fetched(addresses: list[str], folder: Path, network: Network) -> Iterator[Picture]:
+def _fetched(
+    addresses: list[str], folder: Path, network: Network, *, got_before: bool
+) -> Iterator[Picture]:
     """What came of each address, as it comes.
 
     Failures that may pass are held back until an address answers, which shows that there is a
-    network.
+    network. At the end they count as missing if any address ever answered, or if they are few.
     """
     fetcher = _Fetcher(folder, network)
     pool = ThreadPoolExecutor(network.workers, thread_name_prefix="pictures")
@@ -134,22 +140,25 @@ def _fetched(addresses: list[str], folder: Path, network: Network) -> Iterator[P
             picture, is_passing = future.result()
             if is_passing:
                 held.append(picture)
-                _refuse_gone(held)
+                _refuse_gone(held, GONE)
                 continue
             yield from held
-            held = []
+            held, got_before = [], True
             yield picture
+        if not got_before:
+            _refuse_gone(held, FEW)
         yield from held
     finally:
         fetcher.stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _refuse_gone(held: list[Picture]) -> None:
-    if len(held) >= GONE:
+def _refuse_gone(held: list[Picture], most: int) -> None:
+    if len(held) >= most:
         raise DataError(
             f"{held[-1].address}: {held[-1].reason}, and so {len(held)} times in a row. Check the "
-            "network and type the command again: it goes on where it was."
+            "network and type the command again, which goes on where it was, or leave the "
+            "pictures out with --no-pictures."
         )
 
 

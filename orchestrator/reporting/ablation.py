@@ -49,12 +49,17 @@ def report_ablation(
         text=table.text(),
         markdown=table.markdown(),
         files=(
-            *_draw(frame, info, folder / table.label, bound=bound),
+            *(_draw(frame, info, folder / table.label, bound=bound) if _has_runs(frame) else ()),
             write_whole(folder / f"{table.label}.csv", table.csv().encode()),
             write_whole(folder / f"{table.label}.tex", table.latex().encode()),
         ),
         verdicts=ablation_verdicts(frame),
     )
+
+
+def _has_runs(frame: pd.DataFrame) -> bool:
+    """Whether there is anything to be seen in a figure."""
+    return bool(frame["seeds"].any())
 
 
 def ablation_in_forms(frame: pd.DataFrame, info: SweepInfo, *, bound: float) -> Table:

@@ -53,11 +53,16 @@ class Places:
         return float(min([0.03 * self.breadth, *(0.25 * gaps)]))
 
 
-def places_of(values: Sequence[Any]) -> Places:
-    """Numbers to scale, linear or log2; others, and numbers that would crowd, in order."""
+def places_of(values: Sequence[Any], *, is_log: bool | None = None) -> Places:
+    """Numbers to scale, linear or log2; others, and numbers that would crowd, in order.
+
+    Args:
+        values: a factor's.
+        is_log: which of the two; None takes the one that spreads them more evenly.
+    """
     numbers = [float(value) for value in values if is_number(value)]
     if len(numbers) == len(values):
-        is_log = _is_log(numbers)
+        is_log = _is_log(numbers) if is_log is None else is_log and min(numbers) > 0
         at = np.log2(numbers) if is_log else np.array(numbers)
         if len(numbers) > _MAX_CHOICES:
             return _sampled(numbers, at, is_log=is_log)

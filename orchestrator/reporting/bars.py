@@ -7,18 +7,24 @@ from typing import Any
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from orchestrator.reporting.legend import describe
-from orchestrator.reporting.rows import PAPER, Rows, reach, row_panels, rows_of
-from orchestrator.reporting.style import LOOKS, style
+from orchestrator.reporting.parts import Part, compose
+from orchestrator.reporting.rows import (
+    LEAST,
+    PAPER,
+    Rows,
+    reach,
+    row_panels,
+    rows_height,
+    rows_of,
+    rows_width,
+)
+from orchestrator.reporting.style import BARS, LOOKS, style
 
-_BAR: dict[str, dict[str, Any]] = {
-    "fixed": {"facecolor": "#9CC9E3", "edgecolor": "#9CC9E3"},
-    "retuned": {"facecolor": "white", "edgecolor": "#5A9BC2", "hatch": "//////"},
-}
+_BAR = {"fixed": BARS[0], "retuned": BARS[1]}
 _ROOM = 0.5
 """Intervals are followed so far beyond everything else, in its range."""
 
@@ -32,14 +38,28 @@ def bars(frame: pd.DataFrame, *, title: str, notes: Sequence[str], source: str =
         notes: sentences to set under it.
         source: where published numbers are from.
     """
+    return compose([bars_part(frame, notes=notes, source=source)], title=title)
+
+
+@style()
+def bars_part(frame: pd.DataFrame, *, notes: Sequence[str], source: str) -> Part:
+    """The panels of :func:`bars`."""
     shown = frame[~frame["role"].isin(["pair", "interaction"])]
-    rows = rows_of(shown)
-    with style():
-        figure, panels = row_panels(rows, frame["metric"].drop_duplicates().tolist())
-        for metric, axes in panels:
+    rows, metrics = rows_of(shown), frame["metric"].drop_duplicates().tolist()
+
+    def draw(place: FigureBase, width: float) -> None:
+        for metric, axes in row_panels(place, rows, metrics, width):
             _draw(axes, shown[shown["metric"] == metric], rows)
-        describe(figure, title=title, handles=_handles(shown, source), notes=notes)
-    return figure
+
+    return Part(
+        frame=shown,
+        draw=draw,
+        height=lambda width: rows_height(rows, len(metrics), width),
+        width=rows_width(len(metrics)),
+        least=LEAST,
+        handles=_handles(shown, source),
+        notes=notes,
+    )
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, places: Rows) -> None:

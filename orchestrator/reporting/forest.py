@@ -6,16 +6,25 @@ from typing import Any
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from orchestrator.evaluation.significance import VERDICTS
 from orchestrator.reporting.ablation_tables import percent, published_percent
 from orchestrator.reporting.comparison import INTERACTIONS
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, compose
 from orchestrator.reporting.published import ablation_source
-from orchestrator.reporting.rows import PAPER, Rows, reach, row_panels, rows_of
+from orchestrator.reporting.rows import (
+    LEAST,
+    PAPER,
+    Rows,
+    reach,
+    row_panels,
+    rows_height,
+    rows_of,
+    rows_width,
+)
 from orchestrator.reporting.style import LOOKS, Look, style
 from orchestrator.tracking.runs import SweepInfo
 
@@ -46,23 +55,48 @@ def forest(
         title: what the figure is about.
         notes: sentences to set under it.
     """
-    rows = rows_of(frame)
-    with style():
-        figure, panels = row_panels(rows, frame["metric"].drop_duplicates().tolist())
-        cut = [
-            _draw(axes, frame[frame["metric"] == metric], rows, band=100 * bound)
-            for metric, axes in panels
-        ]
-        told = [*notes, *(["Arrows: intervals that go on."] if any(cut) else [])]
-        describe(figure, title=title, handles=_handles(frame, info), notes=told)
-    return figure
+    return compose([forest_part(frame, info, bound=bound, notes=notes)], title=title)
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, places: Rows, *, band: float) -> bool:
+@style()
+def forest_part(
+    frame: pd.DataFrame, info: SweepInfo, *, bound: float, notes: Sequence[str]
+) -> Part:
+    """The panels of :func:`forest`."""
+    rows, metrics = rows_of(frame), frame["metric"].drop_duplicates().tolist()
+    by_metric = {metric: frame[frame["metric"] == metric] for metric in metrics}
+    cut = any(_is_cut(own, band=100 * bound) for own in by_metric.values())
+
+    def draw(place: FigureBase, width: float) -> None:
+        for metric, axes in row_panels(place, rows, metrics, width):
+            _draw(axes, by_metric[metric], rows, band=100 * bound)
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda width: rows_height(rows, len(metrics), width),
+        width=rows_width(len(metrics)),
+        least=LEAST,
+        handles=_handles(frame, info),
+        notes=[*notes, *(["Arrows: intervals that go on."] if cut else [])],
+    )
+
+
+def _limits(marks: Sequence["_Mark"], band: float) -> tuple[float, float]:
+    inner = [-band, band, *(x for mark in marks for x in mark.inner)]
+    return reach(inner, [x for mark in marks for x in mark.seeds], room=_ROOM)
+
+
+def _is_cut(rows: pd.DataFrame, *, band: float) -> bool:
     """Whether an interval goes on beyond the panel."""
     marks = [_Mark(row) for row in rows.itertuples()]
-    inner = [-band, band, *(x for mark in marks for x in mark.inner)]
-    low, high = reach(inner, [x for mark in marks for x in mark.seeds], room=_ROOM)
+    low, high = _limits(marks, band)
+    return any(mark.seeds[0] < low or mark.seeds[1] > high for mark in marks)
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, places: Rows, *, band: float) -> None:
+    marks = [_Mark(row) for row in rows.itertuples()]
+    low, high = _limits(marks, band)
     axes.axvspan(-band, band, color=_BAND, lw=0, zorder=0)
     axes.axvline(0.0, color="black", linewidth=0.6, zorder=1)
     axes.set_xlim(low, high)
@@ -72,7 +106,6 @@ def _draw(axes: Axes, rows: pd.DataFrame, places: Rows, *, band: float) -> bool:
     for mark in marks:
         shift = 0.0 if not has_both else _SHIFT if mark.phase == "fixed" else -_SHIFT
         mark.draw(axes, places.heights[mark.variant] + shift, (low, high))
-    return any(mark.seeds[0] < low or mark.seeds[1] > high for mark in marks)
 
 
 class _Mark:
@@ -127,10 +160,9 @@ def _handles(shown: pd.DataFrame, info: SweepInfo) -> list[Artist]:
     ]  # fmt: skip
     if shown["difference_low"].notna().any():
         handles.append(Line2D([], [], color="0.3", lw=3.6, alpha=0.4, label="95 % over seeds"))
-    handles += [
-        Line2D([], [], color="0.3", lw=0.9, label="95 % over users"),
-        Patch(color=_BAND, label="neutral band"),
-    ]
+    if shown["users_low"].notna().any():
+        handles.append(Line2D([], [], color="0.3", lw=0.9, label="95 % over users"))
+    handles.append(Patch(color=_BAND, label="neutral band"))
     if (shown["phase"] == "retuned").any():
         handles.append(
             Line2D([], [], color="0.3", lw=3.6, alpha=0.4, linestyle=_DASHES, label="retuned")

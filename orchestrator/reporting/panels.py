@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from orchestrator.reporting.axes import Places, Scale, places_of, scale, shares
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, even_columns
 from orchestrator.reporting.points import metric_text, short_names
-from orchestrator.reporting.style import COLUMN, LOOKS, PAGE, Look, new_figure
+from orchestrator.reporting.style import COLUMN, LOOKS, PAGE, Look, style
 from orchestrator.tracking.runs import SweepInfo
 
 Line = tuple[int, tuple[float, ...]]
@@ -23,6 +23,8 @@ Line = tuple[int, tuple[float, ...]]
 
 _CHARACTERS = 20
 """Characters on a panel's axis from which its labels are turned."""
+_LEAST = 2.2
+"""Inches that a panel with two scales needs."""
 _GREY = "0.3"
 _BAND = "0.88"
 
@@ -36,8 +38,9 @@ class Reference:
     line: Line
 
 
-def draw(frame: pd.DataFrame, info: SweepInfo, references: Sequence[Reference]) -> Figure:
-    """The figure of a sensitivity frame."""
+@style()
+def sensitivity_part(frame: pd.DataFrame, info: SweepInfo, references: Sequence[Reference]) -> Part:
+    """The panels of a sensitivity frame of one or two metrics."""
     metrics = list(dict.fromkeys(frame["metric"]))
     factors = list(dict.fromkeys(frame["factor"]))
     assert metrics
@@ -47,14 +50,33 @@ def draw(frame: pd.DataFrame, info: SweepInfo, references: Sequence[Reference]) 
         metric: scale(frame[frame["metric"] == metric], _values_of(references, metric), part)
         for metric, part in zip(metrics, shares(len(metrics)), strict=True)
     }
-    figure, panels = _grid(len(factors))
-    names = short_names(factors)
-    for panel, factor in zip(panels, factors, strict=True):
-        part = frame[frame["factor"] == factor]
-        _draw_panel(panel, part, sides, scales, references, is_joined=info.kind == "one-factor")
-        panel.left.set_xlabel(names[factor])
-    _describe(figure, frame, info, sides, scales, references)
-    return figure
+    shown = _Shown(frame, info, sides, scales, references)
+
+    def draw(place: FigureBase, width: float) -> None:
+        names = short_names(factors)
+        for panel, factor in zip(_grid(place, len(factors), width), factors, strict=True):
+            _draw_panel(panel, frame[frame["factor"] == factor], shown)
+            panel.left.set_xlabel(names[factor])
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda width: 0.4 + 1.75 * math.ceil(len(factors) / _columns(len(factors), width)),
+        width=COLUMN if len(factors) == 1 else PAGE,
+        handles=_handles(shown),
+        notes=_notes(shown),
+    )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the panels of one study share."""
+
+    frame: pd.DataFrame
+    info: SweepInfo
+    sides: Mapping[str, Look]
+    scales: Mapping[str, Scale]
+    references: Sequence[Reference]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,39 +88,34 @@ class _Panel:
     """Rightmost in its row: names the right scale."""
 
 
-def _grid(num_panels: int) -> tuple[Figure, list[_Panel]]:
-    columns = {1: 1, 2: 2, 4: 2}.get(num_panels, 3)
+def _columns(num_panels: int, width: float) -> int:
+    return even_columns(num_panels, width, _LEAST, most=2 if num_panels == 4 else 3)
+
+
+def _grid(place: FigureBase, num_panels: int, width: float) -> list[_Panel]:
+    columns = _columns(num_panels, width)
     rows = math.ceil(num_panels / columns)
-    figure = new_figure(COLUMN if columns == 1 else PAGE, 0.6 + 1.75 * rows)
-    panels = [
+    return [
         _Panel(
-            left=figure.add_subplot(rows, columns, index + 1),
+            left=place.add_subplot(rows, columns, index + 1),
             is_first=index % columns == 0,
             is_last=(index + 1) % columns == 0 or index == num_panels - 1,
         )
         for index in range(num_panels)
     ]
-    return figure, panels
 
 
-def _draw_panel(
-    panel: _Panel,
-    frame: pd.DataFrame,
-    sides: Mapping[str, Look],
-    scales: Mapping[str, Scale],
-    references: Sequence[Reference],
-    *,
-    is_joined: bool,
-) -> None:
-    axes = panel.left
+def _draw_panel(panel: _Panel, frame: pd.DataFrame, shown: _Shown) -> None:
+    axes, sides, is_joined = panel.left, shown.sides, shown.info.kind == "one-factor"
     one = frame[frame["metric"] == next(iter(sides))]
-    places = places_of(one["value"].tolist())
+    domain = shown.info.domains.get(str(one["factor"].iloc[0]), {})
+    places = places_of(one["value"].tolist(), is_log=domain.get("log") if "low" in domain else None)
     _draw_horizontal(axes, places, one)
     for index, (metric, look) in enumerate(sides.items()):
         side = axes if index == 0 else axes.twinx()
         is_named = panel.is_first if index == 0 else panel.is_last
-        _draw_vertical(side, metric, look, scales[metric], is_named=is_named)
-        _draw_references(side, metric, look, scales[metric], references)
+        _draw_vertical(side, metric, look, shown.scales[metric], is_named=is_named)
+        _draw_references(side, metric, look, shown.scales[metric], shown.references)
         shift = places.unit * (index - (len(sides) - 1) / 2)
         rows = frame[frame["metric"] == metric]
         _draw_curve(side, places, rows, look, shift=shift, is_joined=is_joined)
@@ -189,16 +206,9 @@ def _drawn(references: Sequence[Reference], metric: str, scale: Scale) -> list[R
     ]
 
 
-def _describe(
-    figure: Figure,
-    frame: pd.DataFrame,
-    info: SweepInfo,
-    sides: Mapping[str, Look],
-    scales: Mapping[str, Scale],
-    references: Sequence[Reference],
-) -> None:
-    """Title, legend and notes, all outside the panels."""
-    origin = " (synthetic data)" if info.synthetic else ""
+def _handles(shown: _Shown) -> list[Artist]:
+    """Curves, then the marks that are drawn."""
+    frame, sides, scales = shown.frame, shown.sides, shown.scales
     handles: list[Artist] = [
         Line2D(
             [], [], color=look.color, linestyle=look.line, marker=look.marker,
@@ -208,22 +218,21 @@ def _describe(
     ]  # fmt: skip
     if frame["is_base"].any():
         handles.append(Patch(color=_BAND, label="base value"))
-    shown = [r for r in references if any(r in _drawn(references, m, scales[m]) for m in sides)]
-    handles += [Line2D([], [], color=_GREY, linestyle=r.line, lw=0.9, label=r.label) for r in shown]
+    drawn = [
+        reference
+        for reference in shown.references
+        if any(reference in _drawn(shown.references, m, scales[m]) for m in sides)
+    ]
+    handles += [Line2D([], [], color=_GREY, linestyle=r.line, lw=0.9, label=r.label) for r in drawn]
     if (frame["n"] == 0).any():
         handles.append(
             Line2D([], [], color=_GREY, linestyle="none", marker="x", label="no run finished")
         )
-    title = f"{info.shown_model}, {info.space}, on {info.dataset}{origin}"
-    describe(figure, title=title, handles=handles, notes=_notes(frame, info, scales, references))
+    return handles
 
 
-def _notes(
-    frame: pd.DataFrame,
-    info: SweepInfo,
-    scales: Mapping[str, Scale],
-    references: Sequence[Reference],
-) -> list[str]:
+def _notes(shown: _Shown) -> list[str]:
+    frame, info = shown.frame, shown.info
     most = int(frame["n"].max())
     notes = ["Means over seeds (small dots) with 95 % t intervals."] if most > 1 else []
     notes += ["One seed: no interval."] if most == 1 else []
@@ -232,7 +241,7 @@ def _notes(
     failed = _num_failed(frame, info)
     if failed:
         notes.append(f"{failed} failed run{'s are' if failed > 1 else ' is'} left out.")
-    return [" ".join(notes), *_offscale(scales, references)]
+    return [" ".join(notes), *_offscale(shown.scales, shown.references)]
 
 
 def _offscale(scales: Mapping[str, Scale], references: Sequence[Reference]) -> list[str]:

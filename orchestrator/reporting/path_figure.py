@@ -5,17 +5,17 @@ from typing import Any
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from orchestrator.config import MONITOR
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, compose
 from orchestrator.reporting.search.history import VALUE
-from orchestrator.reporting.style import COLUMN, LOOKS, new_figure, style
+from orchestrator.reporting.style import BARS, LOOKS, style
 
 _BAR: dict[bool, dict[str, Any]] = {
-    True: {"facecolor": "#9CC9E3", "edgecolor": "#5A9BC2"},
+    True: {**BARS[0]},
     False: {"facecolor": "white", "edgecolor": LOOKS[1].color, "hatch": "//////"},
 }
 """Whether a step gains -> how it is drawn."""
@@ -29,22 +29,38 @@ def draw_path(frame: pd.DataFrame, labels: list[str], title: str) -> Figure:
         labels: what the base and each step are called.
         title: what the figure is about.
     """
+    return compose([path_part(frame, labels)], title=title)
+
+
+@style()
+def path_part(frame: pd.DataFrame, labels: list[str]) -> Part:
+    """The panel of :func:`draw_path`."""
+    note = "Greedy by validation: means over seeds; intervals of the gain over the step before."
+
+    def draw(place: FigureBase, _: float) -> None:
+        _draw(place.add_subplot(), frame, labels)
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda _: 0.6 + 0.26 * len(labels),
+        least=3.0,
+        handles=_handles(frame),
+        notes=[note],
+    )
+
+
+def _draw(axes: Axes, frame: pd.DataFrame, labels: list[str]) -> None:
     chosen = frame[frame["is_chosen"]].reset_index(drop=True)
-    with style():
-        figure = new_figure(COLUMN, 0.6 + 0.26 * len(chosen))
-        axes = figure.add_subplot()
-        axes.spines["right"].set_visible(False)
-        _draw(axes, chosen, frame[~frame["is_chosen"]])
-        axes.set_yticks([-index for index in range(len(chosen))], labels=labels)
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylim(-len(chosen) + 0.4, 0.6)
-        axes.set_xlabel(VALUE)
-        note = "Greedy by validation: means over seeds; intervals of the gain over the step before."
-        describe(figure, title=title, handles=_handles(frame), notes=[note])
-    return figure
+    axes.spines["right"].set_visible(False)
+    _draw_steps(axes, chosen, frame[~frame["is_chosen"]])
+    axes.set_yticks([-index for index in range(len(chosen))], labels=labels)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-len(chosen) + 0.4, 0.6)
+    axes.set_xlabel(VALUE)
 
 
-def _draw(axes: Axes, chosen: pd.DataFrame, others: pd.DataFrame) -> None:
+def _draw_steps(axes: Axes, chosen: pd.DataFrame, others: pd.DataFrame) -> None:
     means = chosen[MONITOR].tolist()
     bounds = chosen[["low", "high"]].to_numpy(dtype=float).tolist()
     axes.plot([means[0]], [0], "o", color=LOOKS[0].color, zorder=4)

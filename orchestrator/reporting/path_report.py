@@ -40,11 +40,11 @@ def report_path(
     """
     frame = path_frame(runs, info)
     chosen = frame[frame["is_chosen"]].reset_index(drop=True)
-    labels = [_label(row, info) for row in chosen.to_dict("records")]
+    labels = [step_label(row, info) for row in chosen.to_dict("records")]
     origin = " (synthetic data)" if info.synthetic else ""
     title = f"{info.shown_model}: path from the base to the best point, on {info.dataset}{origin}"
     stem = folder / f"{info.shown_model}-path"
-    pdf, png = write_figure(draw_path(frame, labels, title), stem, _plain(frame))
+    pdf, png = write_figure(draw_path(frame, labels, title), stem, plain_path(frame))
     block = _block(chosen, labels)
     disagreements = compared(chosen, info, search)
     notes = [*_notes(chosen, info), *disagreements]
@@ -60,7 +60,8 @@ def report_path(
     )
 
 
-def _label(row: dict[Any, Any], info: SweepInfo) -> str:
+def step_label(row: dict[Any, Any], info: SweepInfo) -> str:
+    """What a step is called: by the settings that it changes."""
     if not row["step"]:
         return "base"
     names = short_names(info.factors)
@@ -68,7 +69,8 @@ def _label(row: dict[Any, Any], info: SweepInfo) -> str:
     return ", ".join(f"{names[key]} = {value_text(value)}" for key, value in parts)
 
 
-def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+def plain_path(frame: pd.DataFrame) -> pd.DataFrame:
+    """A path's frame as a file has it."""
     return frame.assign(value=[", ".join(map(str, values)) for values in frame["value"]])
 
 

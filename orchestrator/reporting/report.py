@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from orchestrator.reporting.points import metric_text
+from orchestrator.reporting.points import FINISHED, metric_text
 from orchestrator.reporting.published import published
 from orchestrator.reporting.search.report import report_search
 from orchestrator.reporting.sensitivity import METRICS, sensitivity, sensitivity_frame, write_figure
@@ -25,7 +25,7 @@ class Report:
     markdown: str
     """The table for the parent run's description."""
     files: tuple[Path, ...]
-    """PDF and PNG of the figure, and CSV of the numbers behind it."""
+    """PDF and PNG of the figure, and CSV of the numbers behind it; none where no run finished."""
     verdicts: tuple[str, ...] = ()
     """What it found, with intervals: a sentence each."""
 
@@ -49,17 +49,31 @@ def report_sweep(
         StoreError: the folder cannot be written.
     """
     table = sweep_table(runs, info)
-    frame = sensitivity_frame(runs, info)
-    figure = sensitivity(frame, info, ceiling=ceiling, published=published_figures(info))
-    pdf, png = write_figure(figure, folder / f"{info.shown_model}-{info.space}", frame)
-    files, told = report_search(runs, info, folder=folder) if info.kind == "joint" else ((), ())
+    files: tuple[Path, ...] = ()
+    told: tuple[str, ...] = ()
+    if (runs["status"] == FINISHED).any():
+        files = _draw(runs, info, folder, ceiling)
+        if info.kind == "joint":
+            found, told = report_search(runs, info, folder=folder)
+            files += found
     return Report(
         table=table,
         text="\n".join([as_text(table, info) + _ceiling_note(ceiling), *told]),
         markdown="\n".join([as_markdown(table, info) + _ceiling_note(ceiling), *told]),
-        files=(pdf, png, pdf.with_suffix(".csv"), *files),
+        files=files,
         verdicts=(*sweep_verdicts(runs, info), *told),
     )
+
+
+def _draw(
+    runs: pd.DataFrame, info: SweepInfo, folder: Path, ceiling: Mapping[str, float] | None
+) -> tuple[Path, ...]:
+    """The sensitivity figure; its numbers say what the best possible ranking reaches, if known."""
+    frame = sensitivity_frame(runs, info)
+    figure = sensitivity(frame, info, ceiling=ceiling, published=published_figures(info))
+    numbers = frame if ceiling is None else frame.assign(ceiling=frame["metric"].map(ceiling))
+    pdf, png = write_figure(figure, folder / f"{info.shown_model}-{info.space}", numbers)
+    return pdf, png, pdf.with_suffix(".csv")
 
 
 def _ceiling_note(ceiling: Mapping[str, float] | None) -> str:

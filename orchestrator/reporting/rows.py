@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 
 from orchestrator.reporting.ablation_tables import readable
 from orchestrator.reporting.comparison import Role
+from orchestrator.reporting.parts import even_columns
 from orchestrator.reporting.points import metric_text
-from orchestrator.reporting.style import COLUMN, PAGE, new_figure
+from orchestrator.reporting.style import COLUMN, PAGE
 
 _SECTIONS: tuple[tuple[Role, str], ...] = (
     ("base", ""),
@@ -68,20 +69,34 @@ def rows_of(frame: pd.DataFrame) -> Rows:
     return Rows(heights=heights, titles=titles)
 
 
-def row_panels(rows: Rows, metrics: Sequence[str]) -> tuple[Figure, Iterator[tuple[str, Axes]]]:
-    """A figure, and the axes of each metric with rows named at the left of the figure."""
-    columns = min(len(metrics), 2)
-    lines = math.ceil(len(metrics) / columns)
-    height = lines * (0.5 + 2 * _INCHES * (rows.num + 0.5))
-    figure = new_figure(PAGE if columns == 2 else COLUMN + 1.5, height + 0.4)
-    return figure, _panels(figure, rows, metrics, shape=(lines, columns))
+LEAST = 3.0
+"""Inches that rows need beside their names."""
 
 
-def _panels(
-    figure: Figure, rows: Rows, metrics: Sequence[str], *, shape: tuple[int, int]
+def rows_width(num_metrics: int) -> float:
+    """Inches of a figure that stands alone."""
+    return PAGE if num_metrics > 1 else COLUMN + 1.5
+
+
+def rows_height(rows: Rows, num_metrics: int, width: float) -> float:
+    """Inches that all panels are high."""
+    lines, _ = _shape(num_metrics, width)
+    return 0.4 + lines * (0.5 + 2 * _INCHES * (rows.num + 0.5))
+
+
+def _shape(num_metrics: int, width: float) -> tuple[int, int]:
+    """Lines and columns of panels; only those at the left have names beside them."""
+    columns = even_columns(num_metrics, width - 1.3, 1.9, most=3)
+    return math.ceil(num_metrics / columns), columns
+
+
+def row_panels(
+    place: FigureBase, rows: Rows, metrics: Sequence[str], width: float
 ) -> Iterator[tuple[str, Axes]]:
+    """The axes of each metric, with rows named at the left."""
+    shape = _shape(len(metrics), width)
     for index, metric in enumerate(metrics):
-        axes = figure.add_subplot(*shape, index + 1)
+        axes = place.add_subplot(*shape, index + 1)
         axes.set_title(metric_text(metric))
         axes.set_ylim(-rows.num + 0.4, 0.6)
         axes.spines["right"].set_visible(False)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from orchestrator.reporting.panels import Reference, draw
+from orchestrator.reporting.panels import Reference, sensitivity_part
+from orchestrator.reporting.parts import compose
 from orchestrator.reporting.points import (
     METRICS,
     at_value,
@@ -23,7 +24,7 @@ from orchestrator.reporting.points import (
     num_failed,
     tried,
 )
-from orchestrator.reporting.style import save, style, write_whole
+from orchestrator.reporting.style import save, write_whole
 from orchestrator.tracking.runs import SweepInfo
 
 __all__ = ["METRICS", "sensitivity", "sensitivity_frame", "write_figure"]
@@ -97,14 +98,19 @@ def sensitivity(
         ceiling: metric -> the best any ranking can do, where that is known.
         published: metric -> the full model's value in TAME's Table II for this data set.
     """
-    references = [
-        Reference(label="known ceiling", heights=ceiling or {}, line=(0, (1.0, 1.5))),
-        Reference(
-            label="TAME paper, Table II", heights=published or {}, line=(0, (7.0, 2.0, 1.0, 2.0))
-        ),
+    part = sensitivity_part(frame, info, references(ceiling, published))
+    origin = " (synthetic data)" if info.synthetic else ""
+    return compose([part], title=f"{info.shown_model}, {info.space}, on {info.dataset}{origin}")
+
+
+def references(
+    ceiling: Mapping[str, float] | None, published: Mapping[str, float] | None
+) -> list[Reference]:
+    """What the metrics of a sweep are compared with."""
+    return [
+        Reference(label="known ceiling", heights=ceiling or {}, line=_DOTTED),
+        Reference(label="TAME paper, Table II", heights=published or {}, line=_DASHED),
     ]
-    with style():
-        return draw(frame, info, references)
 
 
 def write_figure(figure: Figure, stem: Path, frame: pd.DataFrame) -> tuple[Path, Path]:

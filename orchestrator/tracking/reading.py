@@ -148,6 +148,17 @@ class StoreReader:
             runs = tuple(self._run_state(run) for run in found if not is_superseded(run))
         return _state(parent, found), runs
 
+    def opened(self, name: str) -> tuple[Any, list[Any], SweepState]:
+        """MLflow's client, a sweep's runs as MLflow has them, and what they tell.
+
+        Raises:
+            StoreError: there is no such sweep.
+        """
+        with store_errors(self.uri):
+            parent = self._parent(name)
+            found = runs_of(self._client, parent)
+        return self._client, found, _state(parent, found)
+
     def holders(self, run_id: str) -> tuple[Holder, ...]:
         """The sweeps that a run belongs to, the newest first."""
         assert run_id.isalnum(), "an id is a word"

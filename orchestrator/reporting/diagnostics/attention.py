@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
 from orchestrator.diagnosis.attention import Mass
@@ -18,8 +18,8 @@ from orchestrator.reporting.diagnostics.drawing import (
     told_over,
     words,
 )
-from orchestrator.reporting.legend import describe
-from orchestrator.reporting.style import COLUMN, LOOKS, new_figure, style
+from orchestrator.reporting.parts import Part, compose
+from orchestrator.reporting.style import LOOKS, style
 from orchestrator.tracking.runs import SweepInfo
 
 STATES = {"untrained": "before training", "trained": "after", "best_query": "after, best query"}
@@ -74,18 +74,30 @@ def _told(rows: pd.DataFrame, modality: str) -> list[Told]:
 
 def attention_figure(frame: pd.DataFrame, head: str) -> Figure:
     """A panel per modality: from before training to after, a line per seed, and chance."""
+    return compose([attention_part(frame)], title=head)
+
+
+@style()
+def attention_part(frame: pd.DataFrame) -> Part:
+    """The panels of :func:`attention_figure`."""
     modalities = frame["modality"].drop_duplicates().tolist()
-    with style():
-        figure = new_figure(COLUMN, 2.1)
-        for place, modality in enumerate(modalities):
-            axes = panel(figure, 1, len(modalities), place + 1)
+
+    def draw(place: FigureBase, _: float) -> None:
+        for index, modality in enumerate(modalities):
+            axes = panel(place, 1, len(modalities), index + 1)
             _draw(axes, frame[frame["modality"] == modality])
             axes.set_title(words(modality))
-            if not place:
+            if not index:
                 axes.set_ylabel("share of attention")
-        notes = [over_seeds_text([frame["seed"].nunique()])]
-        describe(figure, title=head, handles=_handles(), notes=notes)
-    return figure
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda _: 2.1,
+        least=3.0,
+        handles=_handles(),
+        notes=[over_seeds_text([frame["seed"].nunique()])],
+    )
 
 
 def _draw(axes: Axes, rows: pd.DataFrame) -> None:

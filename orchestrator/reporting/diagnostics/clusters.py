@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from textwrap import wrap
 
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from torch import Tensor
 
@@ -27,18 +28,19 @@ from orchestrator.reporting.diagnostics.drawing import (
     told_over,
     words,
 )
-from orchestrator.reporting.legend import describe
-from orchestrator.reporting.style import PAGE, new_figure, style
+from orchestrator.reporting.parts import Part, compose
+from orchestrator.reporting.style import LOOKS, PAGE, style
 from orchestrator.tracking.runs import SweepInfo
 
 SHOWN = 8
-"""Clusters that get a colour: the largest."""
-COLORS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
-    *("#E69F00", "#56B4E9", "#7A4E7E", "#000000"),
-)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""Clusters that get a look of their own: the largest."""
+COLORS = tuple(look.color for look in LOOKS[:SHOWN])
+MARKERS = tuple(look.marker for look in LOOKS[:SHOWN])
 SIDES = ("without", "with")
+_JOINED = "\xa0"
+"""Keeps a number and its interval on a line."""
+_CHARACTERS = 6.5
+"""Of a panel's title, to an inch of both panels."""
 _REST = "0.75"
 
 
@@ -61,12 +63,7 @@ def draw_clusters(found: Mapping[int, Items], info: SweepInfo) -> Drawing:
     scores = silhouette_frame(found)
     frame = places_frame(found[min(found)])
     head = title(info, "items and their clusters")
-    told = tuple(
-        told_over(
-            f"{source}, {words(str(side))}", "silhouette", own["silhouette"].tolist(), form="+.3f"
-        )
-        for (source, side), own in scores.groupby(["source", "side"], sort=False)
-    )
+    told = _told(scores)
     return Drawing(
         view="clusters",
         title=head,
@@ -127,6 +124,24 @@ def places_frame(items: Items) -> pd.DataFrame:
     return frame[[*head, *frame.columns.drop(head)]]
 
 
+def scores_text(scores: pd.DataFrame) -> dict[str, str]:
+    """``source, side`` -> the silhouette over seeds as text.
+
+    Args:
+        scores: what :func:`silhouette_frame` gave.
+    """
+    return _told_by(_told(scores))
+
+
+def _told(scores: pd.DataFrame) -> tuple[Told, ...]:
+    return tuple(
+        told_over(
+            f"{source}, {words(str(side))}", "silhouette", own["silhouette"].tolist(), form="+.3f"
+        )
+        for (source, side), own in scores.groupby(["source", "side"], sort=False)
+    )
+
+
 def _told_by(told: tuple[Told, ...]) -> dict[str, str]:
     return {one.name: one.text() for one in told}
 
@@ -139,24 +154,38 @@ def clusters_figure(frame: pd.DataFrame, head: str, scores: Mapping[str, str]) -
         head: what the figure is about.
         scores: ``source, side`` -> its silhouette as text.
     """
+    return compose([clusters_part(frame, scores)], title=head)
+
+
+@style()
+def clusters_part(frame: pd.DataFrame, scores: Mapping[str, str]) -> Part:
+    """The panels of :func:`clusters_figure`."""
     sources = frame["source"].drop_duplicates().tolist()
-    with style():
-        figure = new_figure(PAGE, 2.7 * len(sources))
+
+    def draw(place: FigureBase, width: float) -> None:
         for row, source in enumerate(sources):
             for column, side in enumerate(SIDES):
-                axes = panel(figure, len(sources), 2, 2 * row + column + 1)
+                axes = panel(place, len(sources), 2, 2 * row + column + 1)
                 own = frame[(frame["source"] == source) & (frame["side"] == side)]
                 _draw(axes, own)
                 name = f"{source}, {side}"
-                axes.set_title(f"{name} cluster embedding: {scores[name]}")
-        notes = [
-            f"t-SNE by cosine, perplexity {PERPLEXITY:g}, of the first seed; each panel by itself. "
-            "Distances between bundles mean nothing.",
-            "Numbers: silhouette of all clusters, mean over seeds.",
-        ]
-        num_shown = int(frame["place"].max()) + 1
-        describe(figure, title=head, handles=_handles(num_shown), notes=notes)
-    return figure
+                text = f"{name} cluster embedding: {scores[name].replace(' ', _JOINED)}"
+                axes.set_title("\n".join(wrap(text, round(_CHARACTERS * width))))
+
+    notes = [
+        f"t-SNE by cosine, perplexity {PERPLEXITY:g}, of the first seed; each panel by itself. "
+        "Distances between bundles mean nothing.",
+        "Numbers: silhouette of all clusters, mean over seeds.",
+    ]
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda width: (0.55 + 0.32 * width) * len(sources),
+        width=PAGE,
+        least=3.3,
+        handles=_handles(int(frame["place"].max()) + 1),
+        notes=notes,
+    )
 
 
 def _draw(axes: Axes, rows: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from orchestrator.evaluation.significance import interval
 from orchestrator.reporting.blocks import Block, Section, block_markdown, block_text, filled
@@ -124,7 +124,7 @@ def looks_of(names: Sequence[str]) -> dict[str, Look]:
     return {name: LOOKS[place % len(LOOKS)] for place, name in enumerate(names)}
 
 
-def panel(figure: Figure, rows: int = 1, columns: int = 1, place: int = 1) -> Axes:
+def panel(figure: FigureBase, rows: int = 1, columns: int = 1, place: int = 1) -> Axes:
     """A panel with a scale on the left only; ``place`` counts from 1."""
     axes = figure.add_subplot(rows, columns, place)
     axes.spines["right"].set_visible(False)

@@ -1,5 +1,6 @@
 """Whether a model's id part and modality part pull alike (DeCoRec paper, Figure 3)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
@@ -20,8 +21,8 @@ from orchestrator.reporting.diagnostics.drawing import (
     told_over,
     words,
 )
-from orchestrator.reporting.legend import describe
-from orchestrator.reporting.style import LOOKS, PAGE, Look, new_figure, style
+from orchestrator.reporting.parts import Part, compose
+from orchestrator.reporting.style import COLUMN, LOOKS, PAGE, Look, style
 from orchestrator.tracking.runs import SweepInfo
 
 FIRST = 50
@@ -93,23 +94,44 @@ def running_mean(values: np.ndarray, window: int) -> np.ndarray:
 
 def gradients_figure(frame: pd.DataFrame, head: str) -> Figure:
     """Three panels per variant: cosine of the first steps, of all steps, and norms."""
-    variants = frame["variant"].drop_duplicates().tolist()
+    return compose([gradients_part(frame)], title=head)
+
+
+@style()
+def gradients_part(frame: pd.DataFrame) -> Part:
+    """The panels of :func:`gradients_figure`."""
+    num = frame["variant"].nunique()
     window = max(1, int(frame.groupby(["variant", "seed"]).size().max()) // _WINDOWS)
-    with style():
-        figure = new_figure(PAGE, 2.0 * len(variants))
-        for row, variant in enumerate(variants):
-            own = frame[frame["variant"] == variant]
-            early, whole, norms = (
-                panel(figure, len(variants), 3, 3 * row + place) for place in (1, 2, 3)
-            )
-            _draw_early(early, own)
-            _draw_whole(whole, own, window)
-            _draw_norms(norms, own, window)
-            if len(variants) > 1:
-                early.set_title(words(variant), loc="left")
-        notes = _figure_notes(frame["seed"].nunique(), window)
-        describe(figure, title=head, handles=_handles(), notes=notes)
-    return figure
+
+    def draw(place: FigureBase, width: float) -> None:
+        _draw_panels(place, frame, window, columns=_columns(width))
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda width: 2.0 * num * math.ceil(3 / _columns(width)),
+        width=PAGE,
+        least=2 * COLUMN,
+        handles=_handles(),
+        notes=_figure_notes(frame["seed"].nunique(), window),
+    )
+
+
+def _columns(width: float) -> int:
+    return 3 if width > COLUMN + 1 else 1
+
+
+def _draw_panels(place: FigureBase, frame: pd.DataFrame, window: int, *, columns: int) -> None:
+    variants = frame["variant"].drop_duplicates().tolist()
+    rows = len(variants) * math.ceil(3 / columns)
+    for row, variant in enumerate(variants):
+        own = frame[frame["variant"] == variant]
+        early, whole, norms = (panel(place, rows, columns, 3 * row + at) for at in (1, 2, 3))
+        _draw_early(early, own)
+        _draw_whole(whole, own, window)
+        _draw_norms(norms, own, window)
+        if len(variants) > 1:
+            early.set_title(words(variant), loc="left")
 
 
 def _figure_notes(num_seeds: int, window: int) -> list[str]:
@@ -163,7 +185,7 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame, name: str, look: Look, *, windo
 
 
 def _handles() -> list[Artist]:
-    named = {"cosine": _COSINE, "norm, id part": _ID, "norm, modality part": _MODALITY}
+    named = {"norm, id part": _ID, "norm, modality part": _MODALITY}
     return [
         Line2D([], [], color=look.color, linestyle=look.line, label=label)
         for label, look in named.items()

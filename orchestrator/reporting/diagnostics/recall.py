@@ -7,23 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.diagnosis.recall_views import Recalled
 from orchestrator.reporting.diagnostics.drawing import Drawing, Told, panel, title, words
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, compose
 from orchestrator.reporting.published import published
 from orchestrator.reporting.rows import PAPER
-from orchestrator.reporting.style import COLUMN, new_figure, style
+from orchestrator.reporting.style import BARS, style
 from orchestrator.tracking.runs import SweepInfo
 
 EACH = 10
 """Predictions per user that are aimed at where the paper has no number for the data set."""
 _COUNTS = {"recall_count": "recalled", "predicted_count": "predicted"}
-_BAR = "#9CC9E3"
 
 
 def published_views(dataset: str) -> dict[str, dict[str, float]]:
@@ -125,24 +124,38 @@ def _one(name: str, figure: str, value: float | int, form: str) -> Told:
 
 def recall_figure(frame: pd.DataFrame, head: str) -> Figure:
     """A bar per view from 0, with its interval, its counts and the paper's precision."""
-    with style():
-        figure = new_figure(COLUMN, 1.9)
-        axes = panel(figure)
-        for place, row in enumerate(frame.to_dict("records")):
-            _draw(axes, len(frame) - 1 - place, row)
-        names = [_name(row) for row in frame.to_dict("records")]
-        axes.set_yticks(range(len(frame))[::-1], labels=names)
-        axes.set_xlabel("precision")
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.margins(x=0.08)
-        handles = [Patch(color=_BAR, label="here"), _interval_handle()]
-        if frame["published_precision"].notna().any():
-            handles.append(Line2D([], [], label="DeCoRec paper, Table 3", **PAPER))
-        describe(
-            figure, title=head, handles=handles, notes=["Below a name: recalled of predicted."]
-        )
-    return figure
+    return compose([recall_part(frame)], title=head)
+
+
+@style()
+def recall_part(frame: pd.DataFrame) -> Part:
+    """The panel of :func:`recall_figure`."""
+    handles = [Patch(lw=0.6, label="here", **BARS[0]), _interval_handle()]
+    if frame["published_precision"].notna().any():
+        handles.append(Line2D([], [], label="DeCoRec paper, Table 3", **PAPER))
+
+    def draw(place: FigureBase, _: float) -> None:
+        _draw_panel(panel(place), frame)
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda _: 1.9,
+        least=3.0,
+        handles=handles,
+        notes=["Below a name: recalled of predicted."],
+    )
+
+
+def _draw_panel(axes: Axes, frame: pd.DataFrame) -> None:
+    for place, row in enumerate(frame.to_dict("records")):
+        _draw(axes, len(frame) - 1 - place, row)
+    names = [_name(row) for row in frame.to_dict("records")]
+    axes.set_yticks(range(len(frame))[::-1], labels=names)
+    axes.set_xlabel("precision")
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.margins(x=0.08)
 
 
 def _name(row: Mapping[Hashable, Any]) -> str:
@@ -154,6 +167,6 @@ def _interval_handle() -> Line2D:
 
 
 def _draw(axes: Axes, at: int, row: Mapping[Hashable, Any]) -> None:
-    axes.barh(at, row["precision"], height=0.6, color=_BAR, zorder=2)
+    axes.barh(at, row["precision"], height=0.6, lw=0.6, zorder=2, **BARS[0])
     axes.plot([max(row["low"], 0.0), row["high"]], [at, at], color="0.15", lw=0.9, zorder=3)
     axes.plot([row["published_precision"]], [at], zorder=5, **PAPER)

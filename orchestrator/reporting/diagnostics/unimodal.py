@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -18,16 +18,15 @@ from orchestrator.reporting.diagnostics.drawing import (
     told_over,
     words,
 )
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, compose
 from orchestrator.reporting.points import metric_text
-from orchestrator.reporting.style import COLUMN, LOOKS, new_figure, style
+from orchestrator.reporting.style import BARS, LOOKS, style
 from orchestrator.tracking.runs import SweepInfo
 
 METRICS = ("test/hit@10", "test/ndcg@10")
 TRAINED = {"alone": "trained alone", "together": "trained with the others"}
 """How the model was trained -> how figures and tables say it."""
-_FACES = {"alone": "white", "together": "#9CC9E3"}
-_HATCHES = {"alone": "//////", "together": ""}
+_BARS = {"alone": BARS[1], "together": BARS[0]}
 
 Measured = Mapping[str, Mapping[int, Mapping[str, float]]]
 """Modality that ranks -> seed -> test metrics."""
@@ -82,16 +81,28 @@ def _told(rows: pd.DataFrame, modality: str) -> list[Told]:
 
 def unimodal_figure(frame: pd.DataFrame, head: str) -> Figure:
     """A panel per metric; for each modality alone beside together, from 0."""
+    return compose([unimodal_part(frame)], title=head)
+
+
+@style()
+def unimodal_part(frame: pd.DataFrame) -> Part:
+    """The panels of :func:`unimodal_figure`."""
     modalities = frame["modality"].drop_duplicates().tolist()
-    with style():
-        figure = new_figure(COLUMN, 2.1)
-        for place, metric in enumerate(METRICS):
-            axes = panel(figure, 1, len(METRICS), place + 1)
+
+    def draw(place: FigureBase, _: float) -> None:
+        for index, metric in enumerate(METRICS):
+            axes = panel(place, 1, len(METRICS), index + 1)
             _draw(axes, frame[frame["metric"] == metric], modalities)
             axes.set_title(metric_text(metric))
-        notes = [over_seeds_text([frame["seed"].nunique()])]
-        describe(figure, title=head, handles=_handles(), notes=notes)
-    return figure
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda _: 2.1,
+        least=3.0,
+        handles=_handles(),
+        notes=[over_seeds_text([frame["seed"].nunique()])],
+    )
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, modalities: Sequence[str]) -> None:
@@ -106,21 +117,14 @@ def _draw(axes: Axes, rows: pd.DataFrame, modalities: Sequence[str]) -> None:
 
 def _bar(axes: Axes, at: float, values: Sequence[float], trained: str) -> None:
     over = told_over("", "", values)
-    axes.bar(
-        at, over.mean, width=0.36, facecolor=_FACES[trained], edgecolor="#5A9BC2", lw=0.6,
-        hatch=_HATCHES[trained], zorder=2,
-    )  # fmt: skip
+    axes.bar(at, over.mean, width=0.36, lw=0.6, zorder=2, **_BARS[trained])
     axes.plot([at, at], [over.low, over.high], color="0.15", lw=0.9, zorder=3)
     axes.plot([at - 0.09] * len(values), values, "o", color=LOOKS[0].color, ms=2.2, mew=0, zorder=4)
 
 
 def _handles() -> list[Artist]:
     handles: list[Artist] = [
-        Patch(
-            facecolor=_FACES[trained], edgecolor="#5A9BC2", lw=0.6, hatch=_HATCHES[trained],
-            label=label,
-        )
-        for trained, label in TRAINED.items()
-    ]  # fmt: skip
+        Patch(lw=0.6, label=label, **_BARS[trained]) for trained, label in TRAINED.items()
+    ]
     dot = Line2D([], [], color=LOOKS[0].color, marker="o", ms=2.2, linestyle="none", label="a seed")
     return [*handles, dot, Line2D([], [], color="0.15", lw=0.9, label="95 % over seeds")]

@@ -5,6 +5,7 @@ looked at, not read off: the trials are drawn on it. Listed values get a place e
 """
 
 import itertools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -14,19 +15,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from orchestrator.config import MONITOR
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, compose, even_columns
 from orchestrator.reporting.points import short_names
 from orchestrator.reporting.search.history import VALUE
 from orchestrator.reporting.search.scales import FactorScale, factor_scale, spread
 from orchestrator.reporting.search.trials import FINISHED, domains
-from orchestrator.reporting.style import COLUMN, PAGE, new_figure, style
+from orchestrator.reporting.style import COLUMN, PAGE, style
 from orchestrator.tracking.runs import SweepInfo
 
 _STEPS = 60
@@ -105,23 +106,52 @@ def _fit(features: np.ndarray, values: np.ndarray) -> GaussianProcessRegressor:
 
 def draw_contours(frame: pd.DataFrame, trials: pd.DataFrame, info: SweepInfo, title: str) -> Figure:
     """A panel per pair, one colour scale for all; dots are trials, the star the best one."""
+    return compose([contours_part(frame, trials, info)], title=title)
+
+
+@style()
+def contours_part(frame: pd.DataFrame, trials: pd.DataFrame, info: SweepInfo) -> Part:
+    """The panels of :func:`draw_contours`."""
+    pairs = list(dict.fromkeys(zip(frame["x"], frame["y"], strict=True)))
+
+    def draw(place: FigureBase, width: float) -> None:
+        _draw_panels(place, frame, trials, info, columns=_columns(len(pairs), width))
+
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda width: 2.1 * math.ceil(len(pairs) / _columns(len(pairs), width)) + 0.2,
+        width=COLUMN + 0.6 if len(pairs) == 1 else PAGE,
+        least=3.0,
+        handles=_handles(),
+        notes=[_NOTE],
+    )
+
+
+def _columns(num: int, width: float) -> int:
+    """Of panels; the colours stand at the right."""
+    return even_columns(num, width - 0.7, 1.9)
+
+
+def _draw_panels(
+    place: FigureBase, frame: pd.DataFrame, trials: pd.DataFrame, info: SweepInfo, *, columns: int
+) -> None:
     known = {key: factor_scale(domain) for key, domain in domains(trials, info).items()}
     names = short_names(info.factors)
     pairs = list(dict.fromkeys(zip(frame["x"], frame["y"], strict=True)))
     levels = np.linspace(frame["value"].min(), frame["value"].max() + 1e-9, _LEVELS)
-    with style():
-        figure = new_figure(COLUMN + 0.6 if len(pairs) == 1 else PAGE, 2.3)
-        panels = figure.subplots(1, len(pairs), squeeze=False).ravel()
-        for axes, pair in zip(panels, pairs, strict=True):
-            part = frame[(frame["x"] == pair[0]) & (frame["y"] == pair[1])]
-            drawn = _draw(axes, part, trials, pair, known, levels)
-            known[pair[0]].mark(axes, "x", names[pair[0]])
-            known[pair[1]].mark(axes, "y", names[pair[1]])
-            _fill_panel(axes, *(known[key] for key in pair))
-        bar = figure.colorbar(drawn, ax=list(panels), pad=0.01)
-        bar.set_label(VALUE)
-        describe(figure, title=title, handles=_handles(), notes=[_NOTE])
-    return figure
+    panels = place.subplots(math.ceil(len(pairs) / columns), columns, squeeze=False).ravel()
+    for empty in panels[len(pairs) :]:
+        empty.remove()
+    for axes, pair in zip(panels, pairs, strict=False):
+        part = frame[(frame["x"] == pair[0]) & (frame["y"] == pair[1])]
+        drawn = _draw(axes, part, trials, pair, known, levels)
+        known[pair[0]].mark(axes, "x", names[pair[0]])
+        known[pair[1]].mark(axes, "y", names[pair[1]])
+        _fill_panel(axes, *(known[key] for key in pair))
+    aspect = 20.0 * math.ceil(len(pairs) / columns)
+    shown = list(panels[: len(pairs)])
+    place.colorbar(drawn, ax=shown, pad=0.01, aspect=aspect).set_label(VALUE)
 
 
 def _fill_panel(axes: Axes, x: FactorScale, y: FactorScale) -> None:

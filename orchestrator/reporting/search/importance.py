@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from optuna.distributions import (
@@ -26,10 +27,10 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from orchestrator.config import JSON, MONITOR
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, compose
 from orchestrator.reporting.points import short_names
 from orchestrator.reporting.search.trials import FINISHED, domains
-from orchestrator.reporting.style import COLUMN, LOOKS, new_figure, style
+from orchestrator.reporting.style import BARS, LOOKS, style
 from orchestrator.tracking.runs import SweepInfo
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -132,25 +133,38 @@ def _shares(trials: Sequence[FrozenTrial], keys: list[str]) -> dict[str, float]:
 
 def draw_importance(frame: pd.DataFrame, info: SweepInfo, title: str) -> Figure:
     """A bar per parameter with its interval; a dotted line where all would matter alike."""
-    names = short_names(info.factors)
+    return compose([importance_part(frame, info)], title=title)
+
+
+@style()
+def importance_part(frame: pd.DataFrame, info: SweepInfo) -> Part:
+    """The panel of :func:`draw_importance`."""
+
+    def draw(place: FigureBase, _: float) -> None:
+        _draw(place.add_subplot(), frame, short_names(info.factors))
+
+    handles = [
+        Patch(label="share", lw=0.6, **BARS[0]),
+        Line2D([], [], color="0.15", lw=0.9, label="95 % over trials"),
+        Line2D([], [], color=LOOKS[0].color, lw=0.8, linestyle=":", label="all alike"),
+    ]
+    return Part(
+        frame=frame,
+        draw=draw,
+        height=lambda _: 0.8 + 0.22 * len(frame),
+        handles=handles,
+        notes=[f"For validation NDCG@10, of {int(frame['trials'].iloc[0])} trials."],
+    )
+
+
+def _draw(axes: Axes, frame: pd.DataFrame, names: Mapping[str, str]) -> None:
     at = range(len(frame), 0, -1)
-    with style():
-        figure = new_figure(COLUMN, 0.55 + 0.22 * len(frame))
-        axes = figure.add_subplot()
-        axes.spines["right"].set_visible(False)
-        axes.barh(at, frame["importance"], height=0.6, color="#9CC9E3", zorder=2)
-        for place, low, high in zip(at, frame["low"], frame["high"], strict=True):
-            axes.plot([low, high], [place] * 2, color="0.15", lw=0.9, zorder=3)
-        axes.axvline(1 / len(frame), color=LOOKS[0].color, linestyle=":", lw=0.8, zorder=4)
-        axes.set_yticks(list(at), labels=[names[key] for key in frame["factor"]])
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel("share of importance (PED-ANOVA)")
-        handles = [
-            Patch(color="#9CC9E3", label="share"),
-            Line2D([], [], color="0.15", lw=0.9, label="95 % over trials"),
-            Line2D([], [], color=LOOKS[0].color, lw=0.8, linestyle=":", label="all alike"),
-        ]
-        note = f"For validation NDCG@10, of {int(frame['trials'].iloc[0])} trials."
-        describe(figure, title=title, handles=handles, notes=[note])
-    return figure
+    axes.spines["right"].set_visible(False)
+    axes.barh(at, frame["importance"], height=0.6, lw=0.6, zorder=2, **BARS[0])
+    for place, low, high in zip(at, frame["low"], frame["high"], strict=True):
+        axes.plot([low, high], [place] * 2, color="0.15", lw=0.9, zorder=3)
+    axes.axvline(1 / len(frame), color=LOOKS[0].color, linestyle=":", lw=0.8, zorder=4)
+    axes.set_yticks(list(at), labels=[names[key] for key in frame["factor"]])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of importance (PED-ANOVA)")

@@ -7,17 +7,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.config import JSON, MONITOR
-from orchestrator.reporting.legend import describe
+from orchestrator.reporting.parts import Part, compose, even_columns
 from orchestrator.reporting.points import short_names
 from orchestrator.reporting.search.history import VALUE, end_handles, mark_ends
 from orchestrator.reporting.search.scales import factor_scale, spread
 from orchestrator.reporting.search.trials import domains
-from orchestrator.reporting.style import COLUMN, PAGE, new_figure, style
+from orchestrator.reporting.style import COLUMN, PAGE, style
 from orchestrator.tracking.runs import SweepInfo
 
 _COLORS = mpl.colormaps["viridis_r"]
@@ -29,37 +29,49 @@ _DOT = Line2D(
 
 def draw_slices(trials: pd.DataFrame, info: SweepInfo, title: str) -> Figure:
     """A panel per parameter; later trials are darker."""
+    return compose([slices_part(trials, info)], title=title)
+
+
+@style()
+def slices_part(trials: pd.DataFrame, info: SweepInfo) -> Part:
+    """The panels of :func:`draw_slices`."""
+    num = len(info.factors)
+
+    def draw(place: FigureBase, width: float) -> None:
+        _draw_panels(place, trials, info, columns=_columns(num, width))
+
+    return Part(
+        frame=trials,
+        draw=draw,
+        height=lambda width: 0.4 + 1.6 * math.ceil(num / _columns(num, width)),
+        width=COLUMN if num == 1 else PAGE,
+        handles=[_DOT, *end_handles(trials)],
+        notes=["Means over seeds; the other parameters vary freely."],
+    )
+
+
+def _columns(num: int, width: float) -> int:
+    """Of panels; each row has a scale on its left, and the colours stand at the right."""
+    return even_columns(num, width - 0.9, 1.2, most=3)
+
+
+def _draw_panels(place: FigureBase, trials: pd.DataFrame, info: SweepInfo, *, columns: int) -> None:
     known = domains(trials, info)
-    columns = {1: 1, 2: 2, 4: 2}.get(len(known), 3)
     lines = math.ceil(len(known) / columns)
     names = short_names(known)
     shades = ScalarMappable(Normalize(1, max(len(trials), 2)), _COLORS)
-    with style():
-        figure = new_figure(COLUMN if columns == 1 else PAGE, 0.4 + 1.6 * lines)
-        panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
-        for panel in panels[len(known) :]:
-            panel.remove()
-        for index, key in enumerate(known):
-            _draw(panels[index], trials, key, known[key], shades)
-            factor_scale(known[key]).mark(panels[index], "x", names[key])
-            if index % columns == 0:
-                panels[index].set_ylabel(VALUE)
-        bar = figure.colorbar(
-            shades,
-            ax=list(panels[: len(known)]),
-            aspect=30,
-            pad=0.01,
-            ticks=MaxNLocator(6, integer=True),
-        )
-        bar.set_label("trial")
-        bar.outline.set_visible(False)
-        describe(
-            figure,
-            title=title,
-            handles=[_DOT, *end_handles(trials)],
-            notes=["Means over seeds; the other parameters vary freely."],
-        )
-    return figure
+    panels = place.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    for panel in panels[len(known) :]:
+        panel.remove()
+    for index, key in enumerate(known):
+        _draw(panels[index], trials, key, known[key], shades)
+        factor_scale(known[key]).mark(panels[index], "x", names[key])
+        if index % columns == 0:
+            panels[index].set_ylabel(VALUE)
+    ticks = MaxNLocator(6, integer=True)
+    bar = place.colorbar(shades, ax=list(panels[: len(known)]), aspect=30, pad=0.01, ticks=ticks)
+    bar.set_label("trial")
+    bar.outline.set_visible(False)
 
 
 def _draw(axes: Axes, trials: pd.DataFrame, key: str, domain: JSON, shades: ScalarMappable) -> None:

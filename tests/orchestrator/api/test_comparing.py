@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 
 from orchestrator import api
+from orchestrator.api.drawing import drawn
 from orchestrator.errors import ConfigError, StoreError
 from orchestrator.tracking import Tracker
+from orchestrator.tracking.reading import StoreReader
+from orchestrator.tracking.store import existing_uri
 from orchestrator.tracking.tree import runs_of, variants_of
 
 MODELS = ("sasrec", "gru4rec")
@@ -103,7 +106,8 @@ def test_it_is_resumed_by_name(compared, place):
 
 def test_it_is_drawn_again_from_the_store(compared, place, tmp_path):
     given = {"results": place / "results", "data_dir": place / "data"}
-    again = api.plot(compared.name, out=tmp_path, **given, on_problem=pytest.fail)
+    store = StoreReader(existing_uri(None, place / "results"))
+    again = drawn(store, compared.name, folder=tmp_path, **given, on_problem=pytest.fail).files
     assert [path.name for path in again] == [path.name for path in compared.figures]
     for one, other in zip(compared.figures, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -111,13 +115,14 @@ def test_it_is_drawn_again_from_the_store(compared, place, tmp_path):
 
 def test_without_the_data_set_nothing_is_told_by_popularity(compared, place, tmp_path):
     told = []
-    files = api.plot(
+    files = drawn(
+        StoreReader(existing_uri(None, place / "results")),
         compared.name,
-        out=tmp_path,
+        folder=tmp_path,
         results=place / "results",
         data_dir=tmp_path,
         on_problem=told.append,
-    )
+    ).files
     assert len(told) == 1
     assert told[0].startswith("tiny is not here as it was")
     frame = pd.read_csv(next(path for path in files if path.name == "comparison-tiny.csv"))

@@ -1,12 +1,10 @@
 """Diagnoses from Python: runs, the store, figures drawn again, and views that cannot be."""
 
-import shutil
-
 import pandas as pd
 import pytest
 
 from orchestrator import api
-from orchestrator.errors import StoreError
+from orchestrator.errors import ConfigError
 from orchestrator.sweep.objective import TRACE, run_folder
 from orchestrator.tracking import Tracker, tracking_uri
 from orchestrator.tracking.tree import runs_of
@@ -72,18 +70,14 @@ def test_the_same_again_runs_nothing_and_draws_the_same(diagnosed, diagnose):
     assert [path.read_bytes() for path in again.figures] == before
 
 
-def test_it_is_drawn_again_from_the_store(diagnosed, place, tmp_path):
-    again = api.plot(
-        diagnosed.name, out=tmp_path, results=place / "results", data_dir=place / "data"
-    )
-    assert [path.name for path in again] == [path.name for path in diagnosed.figures]
-    for one, other in zip(diagnosed.figures, again, strict=True):
-        assert one.read_bytes() == other.read_bytes()
-
-
-def test_it_is_not_drawn_again_without_its_data_set(diagnosed, place, tmp_path):
-    with pytest.raises(StoreError, match="cannot be drawn without its data set `tiny`"):
-        api.plot(diagnosed.name, out=tmp_path, results=place / "results", data_dir=tmp_path)
+def test_it_is_drawn_again_from_the_store_alone(diagnosed, place, tmp_path):
+    """The store has the numbers of every view: neither data set nor runs are looked at."""
+    uri = f"sqlite:///{place / 'results' / 'mlflow.db'}"
+    for kind in ("convergence", "gradients", "cold"):
+        drawn = api.plot(kind, diagnosed.name, results=tmp_path / "none", tracking_uri=uri)
+        assert len(drawn.frame)
+    with pytest.raises(ConfigError, match="it has not drawn the view `clusters`"):
+        api.plot("tsne", diagnosed.name, results=tmp_path / "none", tracking_uri=uri)
 
 
 def test_recall_needs_no_run(diagnose):
@@ -93,20 +87,18 @@ def test_recall_needs_no_run(diagnose):
     assert len(pd.read_csv(done.figures[2])) == 3
 
 
-def test_a_view_whose_files_are_gone_is_left_out_and_told(diagnosed, place, tmp_path):
+def test_a_view_whose_files_are_gone_is_left_out_and_told(diagnosed, diagnose, place):
     """The records tell of convergence still; nothing tells of gradients."""
-    results = tmp_path / "results"
-    shutil.copytree(place / "results", results, ignore=shutil.ignore_patterns(TRACE))
     told = []
-    drawn = api.plot(
-        diagnosed.name,
-        out=tmp_path / "figures",
-        results=results,
-        tracking_uri=f"sqlite:///{results / 'mlflow.db'}",
-        data_dir=place / "data",
-        on_problem=told.append,
-    )
-    assert {path.name.split("-")[1] for path in drawn} == {"convergence", "cold"}
+    traces = sorted((place / "results" / "runs").glob(f"*/{TRACE}"))
+    for trace in traces:
+        trace.rename(trace.with_suffix(".away"))
+    try:
+        drawn = diagnose(views="convergence,gradients,cold", on_problem=told.append)
+    finally:
+        for trace in traces:
+            trace.with_suffix(".away").rename(trace)
+    assert {path.name.split("-")[1] for path in drawn.figures} == {"convergence", "cold"}
     (problem,) = told
     assert problem.startswith("`gradients` is not drawn: ")
     assert "is no trace of gradients" in problem

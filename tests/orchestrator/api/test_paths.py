@@ -108,12 +108,10 @@ def test_the_same_command_again_gives_the_same(walked, searched, data_dir):
     assert again.text == walked.text
 
 
-def test_a_path_is_drawn_again_from_the_store(walked, searched, data_dir, tmp_path):
-    files = api.plot(walked.name, out=tmp_path, results=searched, data_dir=data_dir)
-    drawn = {path.name: path.read_bytes() for path in files}
-    assert drawn == {path.name: path.read_bytes() for path in walked.figures}
-    frame = pd.read_csv(tmp_path / "sasrec-path.csv")
-    assert frame["is_chosen"].sum() == len(walked.table)
+def test_a_path_is_drawn_again_from_the_store(walked, searched, tmp_path):
+    drawn = api.plot("path", walked.name, output=tmp_path, results=searched)
+    frame = pd.read_csv(tmp_path / f"{walked.name}-path.csv")
+    assert frame["is_chosen"].sum() == len(walked.table) == drawn.frame["is_chosen"].sum()
 
 
 def test_a_sweep_that_is_no_search_is_refused(searched, data_dir):

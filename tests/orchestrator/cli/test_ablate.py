@@ -96,22 +96,13 @@ def test_failed_runs_are_told_and_the_rest_goes_on(orch, store):
     assert re.fullmatch(r"orch: `orch show [0-9a-f]{8}` tells more of the first\.", lines[4])
 
 
-def test_an_ablation_is_drawn_again(orch, store, place):
+def test_an_ablation_is_drawn_again_without_its_runs_folder(orch, store, place):
     orch(*WORDS)
-    done = orch("plot", "mine", "--out", "again")
-    assert (done.code, done.err) == (0, "")
-    names = [line.rpartition("/")[2] for line in FILES.splitlines()[:-1]]
-    assert done.out == "".join(f"again/{name}\n" for name in names)
-    first = store / "sweeps" / "mine" / "figures"
-    for name in names:
-        assert (place / "again" / name).read_bytes() == (first / name).read_bytes()
     (store / "runs").rename(store / "moved")
-    done = orch("plot", "mine", "--out", "poorer")
-    assert (done.code, len(done.out.splitlines())) == (0, len(names))
-    assert done.err == (
-        "orch: the ranks of 6 runs are not in results/runs any more: "
-        "these are left out of the tests over users.\n"
-    )
+    done = orch("plot", "forest", "mine", "--output", "again", "--format", "svg")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "again/mine-forest.svg\nagain/mine-forest.csv\n"
+    assert "users_low" in (place / "again" / "mine-forest.csv").read_text()
 
 
 def test_checks_that_take_long_tell_how_far_they_are(orch, store, monkeypatch):

@@ -59,7 +59,7 @@ def test_restore_brings_back_what_mlflow_keeps(orch, swept):
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("mine: 9 runs are in MLflow again, its own among them.\n")
     assert len(active(swept)) == 9
-    assert orch("plot", "mine", "--out", "figures").code == 0
+    assert orch("plot", "bars", "mine", "--out", "figures").code == 0
 
 
 def test_runs_go_where_no_other_sweep_has_them_and_none_is_in_training(orch, swept, small):

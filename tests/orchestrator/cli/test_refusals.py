@@ -289,7 +289,7 @@ def test_a_results_folder_of_a_single_run_that_cannot_be_written(orch, place):
             "Invalid value for '--retune': Input should be a valid integer, unable to parse string "
             "as an integer. See `orch ablate --help`.",
         ),
-        (("plot", "x"), "Missing option '--out'. See `orch plot --help`."),
+        (("plot", "bars"), "Missing argument 'STUDY...'. See `orch plot --help`."),
     ],
 )
 def test_words_that_no_command_has(orch, place, words, sentence):
@@ -303,7 +303,7 @@ def test_no_command_gives_the_help(orch):
 
 
 def test_a_plot_of_an_unknown_sweep(orch, store):
-    done = orch("plot", "tame-heads", "--out", "figures")
+    done = orch("plot", "bars", "tame-heads", "--out", "figures")
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"orch: sqlite:///{store / 'mlflow.db'}: There is no sweep `tame-heads`. Known: none.\n"
@@ -353,7 +353,7 @@ def test_a_path_of_an_unknown_sweep(orch, store):
 
 
 def test_a_plot_makes_no_store(orch, tmp_path):
-    done = orch("plot", "x", "--out", "figures", "--results", str(tmp_path / "mistyped"))
+    done = orch("plot", "bars", "x", "--out", "figures", "--results", str(tmp_path / "mistyped"))
     assert done.code == 2
     assert "there is no store of runs. Run a sweep first" in done.err
     assert not (tmp_path / "mistyped").exists()

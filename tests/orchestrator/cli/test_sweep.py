@@ -78,17 +78,6 @@ def test_failed_runs_are_told_one_by_one_and_in_sum(orch, store, small):
     assert "No run has finished." in done.out
 
 
-def test_a_sweep_is_drawn_again(orch, store, small, place):
-    orch(*WORDS, *small)
-    done = orch("plot", "mine", "--out", "again")
-    assert (done.code, done.err) == (0, "")
-    names = [f"sasrec-heads.{suffix}" for suffix in ("pdf", "png", "csv")]
-    assert done.out == "".join(f"again/{name}\n" for name in names)
-    first = store / "sweeps" / "mine" / "figures"
-    for name in names:
-        assert (place / "again" / name).read_bytes() == (first / name).read_bytes()
-
-
 def test_a_sweep_is_gone_on_with_by_its_name(orch, store, small, masked):
     first = orch(*WORDS, *small)
     again = orch("resume", "mine")

@@ -141,6 +141,17 @@ def test_a_network_that_is_gone_makes_no_item_look_as_if_it_had_no_picture(fetch
     assert (tmp_path / "pictures" / JOURNAL).read_text() == ""
 
 
+def test_the_same_holds_of_few_pictures_where_none_was_ever_got(web, fetch, picture, tmp_path):
+    lost = [f"http://127.0.0.1:9/{number}.jpg" for number in range(3)]
+    with pytest.raises(DataError, match=r"3 times in a row.*--no-pictures"):
+        fetch(lost)
+    assert (tmp_path / "pictures" / JOURNAL).read_text() == ""
+    web.put("a.jpg", picture(1), kind="image/jpeg")
+    fetch([f"{web.address}/a.jpg"])
+    found = fetch([f"{web.address}/a.jpg", *lost])
+    assert sum(one.file is None for one in found.values()) == 3
+
+
 def test_failures_of_one_host_are_recorded_where_another_answers(web, fetch, picture):
     web.put("a.jpg", picture(1), kind="image/jpeg")
     lost = [f"http://127.0.0.1:9/{number}.jpg" for number in range(3)]

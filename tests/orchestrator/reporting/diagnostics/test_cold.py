@@ -26,8 +26,12 @@ def baseline(make_record):
     return {seed: make_record(**of_groups(value)) for seed, value in ((0, 0.10), (1, 0.10))}
 
 
+def metrics_of(records):
+    return {seed: record.metrics for seed, record in records.items()}
+
+
 def test_gains_are_relative_and_of_seeds_that_both_finished(runs, baseline):
-    frame = cold_frame(runs, baseline)
+    frame = cold_frame(metrics_of(runs), metrics_of(baseline))
     assert list(frame.columns) == ["group", "metric", "seed", "value", "baseline", "gain"]
     assert set(frame["seed"]) == {0, 1}
     assert set(frame["group"]) == {"cold", "warm", "all"}
@@ -37,8 +41,8 @@ def test_gains_are_relative_and_of_seeds_that_both_finished(runs, baseline):
     assert cold["gain"].tolist() == pytest.approx([0.2, 0.3])
 
 
-def test_a_baseline_of_zero_has_no_gain(runs, make_record):
-    frame = cold_frame(runs, {0: make_record(**of_groups(0.0))})
+def test_a_baseline_of_zero_has_no_gain(runs):
+    frame = cold_frame(metrics_of(runs), {0: of_groups(0.0)})
     assert frame["gain"].isna().all()
 
 

@@ -1,0 +1,1 @@
+"""Figures of finished studies, asked for by kind: ``orch plot KIND STUDY...``."""
