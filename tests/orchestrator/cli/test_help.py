@@ -139,7 +139,7 @@ assert not {"torch", "ray", "mlflow", "pandas", "matplotlib", "optuna"} & set(sy
     [
         ("orch sweep ", sorted(models.names())),
         ("orch sweep s", ["sasrec"]),
-        ("orch spaces t", ["tame"]),
+        ("orch spaces t", [name for name in models.names() if name.startswith("t")]),
         ("orch train x", []),
         ("orch sweep sasrec --space ", ["heads", "joint"]),
         ("orch sweep tame --space te", ["temperature", "text_heads", "text_queries"]),
