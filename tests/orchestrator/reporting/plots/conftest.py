@@ -187,7 +187,20 @@ def path(**given):
     return Made(info, pd.DataFrame(rows))
 
 
+def comparison(**given):
+    names = ("tame", "decorec", "sasrec")
+    listed = tuple(VariantInfo(name=name, changed={}) for name in names)
+    info = make_info("comparison", variants=listed, **given)
+    rows = [
+        make_run(seed, 0.2 - 0.02 * at, variant=name, phase="fixed")
+        for at, name in enumerate(names)
+        for seed in info.seeds
+    ]
+    return Made(info, pd.DataFrame(rows))
+
+
 MAKERS = {
+    "comparison": comparison,
     "one-factor": one_factor,
     "joint": search,
     "ablation": ablation,

@@ -111,6 +111,16 @@ def test_a_sweep_points_can_be_compared_as_variants(study):
     }  # fmt: skip
 
 
+def test_a_comparison_has_a_bar_for_each_model_and_no_base(study):
+    made = study("comparison")
+    drawn = draw("bars", [made], Asked(metrics=("ndcg@10",)), Look())
+    assert drawn.frame["model"].tolist() == ["tame", "decorec", "sasrec"]
+    assert len(drawn.figure.axes[0].patches) == 3
+    assert possible(made) == ("convergence", "bars")
+    text = refused(ConfigError, "forest", [made])
+    assert "it is a comparison of models, of which none is the base" in text
+
+
 def test_intervals_over_users_are_those_that_the_ablation_logged(study):
     """They come from its own file, and only while that is of the same runs."""
     made = study("ablation")
