@@ -81,6 +81,7 @@ MODELS = (
     "tedrec",
     "vqrec",
     "missrec",
+    "dimo",
 )
 WAYS = ("ours", "prefixes", "common")
 """Of a model with a loss at every position; of others :func:`ways_of`."""

@@ -14,7 +14,7 @@ from the newest item and padding is held at zero, where the original mixes its p
 without a modality has zeros in that stream. The paper's text was not at hand, only its abstract,
 its code and what others tell of them: the joining mixer is a block over all three streams' channels
 before the linear map (`fusion = "linear"` is the code's, without it); depth and dropout, which
-neither gives, were chosen by validation.
+neither gives, are ours and untuned.
 Differs from the original code: it cannot run as published. Its layers share one block's weights,
 and of texts and images each layer starts from the same input, so that they have one layer whatever
 its number says; `mixing = "released"` is that, and here each layer has weights of its own.

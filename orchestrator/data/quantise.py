@@ -5,10 +5,13 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
+
+if TYPE_CHECKING:
+    from faiss import ProductQuantizer
 
 ROUNDS = 20
 """In which the rotation and the codebooks are adapted to each other."""
@@ -91,7 +94,9 @@ def _codes(vectors: np.ndarray, learnt_from: np.ndarray, shape: Codebooks) -> np
     return codes.astype(np.uint8)
 
 
-def _rotated(vectors: np.ndarray, learnt_from: np.ndarray, quantizer: Any) -> np.ndarray:  # noqa: ANN401 - faiss's
+def _rotated(
+    vectors: np.ndarray, learnt_from: np.ndarray, quantizer: "ProductQuantizer"
+) -> np.ndarray:
     import faiss
 
     rotation = faiss.OPQMatrix(vectors.shape[1], quantizer.M)

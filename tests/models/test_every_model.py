@@ -6,13 +6,18 @@ from fnmatch import fnmatchcase
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import models
 from models import Batch, Catalogue, Group, History, Positions, Prefixes, TokenFeatures, Twins
 from orchestrator.config import TrainConfig, default_trial, override
+from orchestrator.data.derived import TrainingDerived
+from orchestrator.data.interactions import sequences_of
 from orchestrator.sweep.probe import UNSEEN, footprint, train_briefly
 from orchestrator.sweep.space import check, read_spaces
 from orchestrator.training.optim import optimizer
+
+from .conftest import make_modality
 
 NAMES = models.names()
 CAUSAL = [name for name in NAMES if models.find(name).causal]
@@ -310,6 +315,37 @@ def test_features_count_exactly_where_a_model_says_it_uses_them(
         assert ((moved - scores).abs().amax(dim=1) > 1e-4 * scores.abs().max()).all()
     else:
         assert torch.equal(moved, scores)
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers that a dense tensor had which was made inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+                self.size = max(self.size, tensor.numel())
+        return made
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_model_makes_a_matrix_of_items_by_items(build, batch_of, name):
+    num_items = 1500
+    counts = [1 + item % 3 for item in range(num_items)]
+    features = {
+        modality: make_modality(modality, counts, width=6, seed=seed)
+        for seed, modality in enumerate(("text", "image"))
+    }
+    of = Catalogue(num_items, features, TrainingDerived(sequences_of(SEQUENCES), num_items))
+    with Largest() as made:
+        model = build(name, of)
+        model.loss(batch_of(SEQUENCES, samples=model.samples())).total.backward()
+        model.scores(History(torch.tensor([[3, 9, 1]]), torch.full((1, 3), 1000)))
+    assert num_items < made.size < num_items**2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -129,3 +129,19 @@ def test_fewer_distinct_vectors_than_clusters_are_clusters_of_their_own():
     found = TrainingDerived(SEQUENCES, 15).clusters(vectors, 6, seed=0, rounds=5)
     assert (found.view(5, 3) == found[:3]).all()
     assert len(found.unique()) == 3
+
+
+def test_pairs_may_count_as_one_whatever_their_distance():
+    found = TrainingDerived(SEQUENCES, 6).cooccurrence(max_distance=50, inverse=False).to_dense()
+    assert found[1, 2] == 4
+    assert found[1, 3] == 1
+
+
+def test_held_out_items_are_counted_where_that_is_asked_for_alone(data_dir):
+    dataset = open_dataset("tiny", data_dir)
+    found = dataset.derived.cooccurrence(max_distance=50, held_out=True).to_dense()
+    everything = summed_pairs(dataset.sequences, dataset.num_items + 1, max_distance=50).toarray()
+    np.testing.assert_allclose(found.numpy(), everything + everything.T, rtol=1e-6)
+    assert found.sum() > dataset.derived.cooccurrence(max_distance=50).to_dense().sum()
+    with pytest.raises(ValueError, match="no held-out items"):
+        TrainingDerived(SEQUENCES, 6).cooccurrence(max_distance=50, held_out=True)
