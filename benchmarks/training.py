@@ -65,6 +65,8 @@ METHODS = {
     "tables": "catalogue",
 }
 """Model's method -> phase that its time belongs to; the rest of ``loss`` is the loss."""
+RANDOM = ("dropout", "placeholder_weight")
+"""Settings of 0 with which a model draws nothing in training, as they end."""
 MODELS = (
     "sasrec",
     "tame",
@@ -277,9 +279,9 @@ def _watched(model: Recommender, watch: Stopwatch) -> Iterator[None]:
 
 
 def _timed(method: Callable[..., _Result], watch: Stopwatch, phase: str) -> Callable[..., _Result]:
-    def call(*args: Any) -> _Result:  # noqa: ANN401
+    def call(*args: Any, **options: Any) -> _Result:  # noqa: ANN401
         with watch.phase(phase):
-            return method(*args)
+            return method(*args, **options)
 
     return call
 
@@ -301,7 +303,7 @@ def agreement(config: TrialConfig, dataset: Dataset) -> Agreement:
     Sequences beyond the history limit are left out: those we cut into windows, whose histories
     are shorter than a prefix's.
     """
-    dropped = {key: 0.0 for key in flatten(config) if key.endswith("dropout")}
+    dropped = {key: 0.0 for key in flatten(config) if key.endswith(RANDOM)}
     plain = override(config, dropped, where="agreement")
     model = build_model(plain, dataset).train()
     model.start_epoch(model.stages()[0], 1)

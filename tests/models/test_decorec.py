@@ -228,7 +228,7 @@ def test_a_modality_without_pooled_vectors_is_refused(build, catalogue):
 
     tokens = dataclasses.replace(catalogue.modality("text"), pooled=None)
     bare = dataclasses.replace(catalogue, modalities={**catalogue.modalities, "text": tokens})
-    with pytest.raises(ValueError, match="`text` tokens alone"):
+    with pytest.raises(ValueError, match="has no pooled of `text`"):
         build("decorec", bare)
 
 

@@ -28,8 +28,8 @@ def test_tables_are_spread_over_the_graph_without_an_average(build, catalogue):
 def test_features_of_both_modalities_are_added_where_they_are(build, catalogue):
     model = build("dimo", num_layers=0)
     text, image = (
-        catalogue.modality(name).pooled.float() @ model.maps[name].linear.weight.T
-        + model.maps[name].linear.bias
+        catalogue.modality(name).pooled.float() @ model.maps[name].map.weight.T
+        + model.maps[name].map.bias
         for name in ("text", "image")
     )
     table = model.tables()["modality"]

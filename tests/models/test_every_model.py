@@ -340,7 +340,8 @@ def test_no_model_makes_a_matrix_of_items_by_items(build, batch_of, name):
         modality: make_modality(modality, counts, width=6, seed=seed)
         for seed, modality in enumerate(("text", "image"))
     }
-    of = Catalogue(num_items, features, TrainingDerived(sequences_of(SEQUENCES), num_items))
+    derived = TrainingDerived(sequences_of(SEQUENCES), num_items)
+    of = Catalogue(num_items, features, derived, has_timestamps=True)
     with Largest() as made:
         model = build(name, of)
         model.loss(batch_of(SEQUENCES, samples=model.samples())).total.backward()

@@ -40,7 +40,7 @@ def test_clusters_follow_the_adaptors_from_epoch_to_epoch(build):
     model = build("missrec")
     before = model.interests.centroids.clone()
     with torch.no_grad():
-        model.adaptors["text"].linear.weight.mul_(-3)
+        model.adaptors["text"].map.weight.mul_(-3)
     assert torch.equal(model.interests.centroids, before)
     model.start_epoch(model.stages()[0], 2)
     assert not torch.equal(model.interests.centroids, before)

@@ -1,8 +1,9 @@
 import math
 
 import pytest
+from matplotlib.figure import Figure
 
-from orchestrator.reporting.rows import reach, row_panels, rows_of
+from orchestrator.reporting.rows import reach, row_panels, rows_of, rows_width
 from orchestrator.reporting.style import COLUMN, PAGE
 
 
@@ -20,14 +21,16 @@ def test_interactions_have_rows_of_their_own(crossed_frame):
 
 
 @pytest.mark.parametrize(
-    ("num_metrics", "width", "columns"), [(1, COLUMN + 1.5, 1), (2, PAGE, 2), (3, PAGE, 2)]
+    ("num_metrics", "width", "columns"),
+    [(1, COLUMN + 1.5, 1), (2, PAGE, 2), (3, PAGE, 3), (4, PAGE, 2)],
 )
-def test_metrics_stand_two_to_a_line(crossed_frame, num_metrics, width, columns):
+def test_metrics_stand_in_even_lines_as_wide_as_the_page(
+    crossed_frame, num_metrics, width, columns
+):
     metrics = [f"test/ndcg@{5 * (i + 1)}" for i in range(num_metrics)]
-    figure, panels = row_panels(rows_of(crossed_frame), metrics)
-    axes = dict(panels)
+    assert rows_width(num_metrics) == width
+    axes = dict(row_panels(Figure(), rows_of(crossed_frame), metrics, width))
     assert list(axes) == metrics
-    assert figure.get_figwidth() == width
     named = [any(label.get_text() for label in own.get_yticklabels()) for own in axes.values()]
     assert named == [place % columns == 0 for place in range(num_metrics)]
 

@@ -120,7 +120,7 @@ def test_panel_per_factor_with_both_axes_named(runs, info):
 
 
 def test_title_names_the_data_and_that_it_is_synthetic(runs, info, make_info):
-    assert "planted (synthetic data)" in texts(drawn(runs, info))
+    assert "planted (synthetic data)" in texts(drawn(runs, info)).replace("\N{NO-BREAK SPACE}", " ")
     real = make_info(info.factors, info.base, synthetic=False)
     assert "synthetic" not in texts(drawn(runs, real))
 
