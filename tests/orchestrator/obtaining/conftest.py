@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -56,16 +57,10 @@ class Web:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                with web.lock:
-                    web.at_once += 1
-                    web.most_at_once = max(web.at_once, web.most_at_once)
                 try:
                     serve(self, web)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
-                finally:
-                    with web.lock:
-                        web.at_once -= 1
 
             def log_message(self, *words):
                 pass
@@ -80,6 +75,18 @@ class Web:
         self.server = Server(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
+
+    @contextmanager
+    def busy(self):
+        """Counts how many answers are in the making at once."""
+        with self.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.at_once, self.most_at_once)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.at_once -= 1
 
     def put(self, path, content, **faults):
         self.pages[f"/{path}"] = page = Page(content, **faults)
@@ -149,7 +156,8 @@ def body(handler, page, content, web):
     end = min(len(content), *(one for one in (cut, stall) if one is not None), len(content))
     for place in range(0, end, page.chunk):
         part = content[place : min(end, place + page.chunk)]
-        time.sleep(page.seconds_per_chunk)
+        with web.busy():  # ends before the client can have all of it and ask for more
+            time.sleep(page.seconds_per_chunk)
         handler.wfile.write(part if page.says_length else b"%x\r\n%s\r\n" % (len(part), part))
         handler.wfile.flush()
     if stall is not None:
