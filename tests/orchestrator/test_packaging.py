@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def wheel(tmp_path_factory):
 def names(wheel):
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
+
+
+def test_every_package_is_named_where_wheels_are_made():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = set(project["tool"]["setuptools"]["packages"])
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for folder in ("orchestrator", "models")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    assert packages == named - {"search_spaces", "results"}
 
 
 @pytest.mark.slow
