@@ -9,6 +9,7 @@ from orchestrator.reporting.bars import bars
 from orchestrator.reporting.blocks import Block
 from orchestrator.reporting.compare.frame import (
     METRICS,
+    Gain,
     Groups,
     compared_runs,
     comparison_frame,
@@ -20,6 +21,7 @@ from orchestrator.reporting.compare.frame import (
 )
 from orchestrator.reporting.compare.notes import counts, notes
 from orchestrator.reporting.compare.tables import (
+    FINDINGS,
     Compared,
     cost_block,
     group_block,
@@ -29,6 +31,7 @@ from orchestrator.reporting.compare.tables import (
 )
 from orchestrator.reporting.numbers import model_text
 from orchestrator.reporting.paired import Ranks
+from orchestrator.reporting.points import metric_text
 from orchestrator.reporting.published import comparison_source
 from orchestrator.reporting.report import Report
 from orchestrator.reporting.style import save, write_whole
@@ -84,6 +87,14 @@ def report_comparison(
         text=table.text(),
         markdown=table.markdown(),
         files=(*_draw(of, folder / f"{table.label}-bars"), *_write(of, table, folder)),
+        verdicts=tuple(_verdict(metric, gain) for metric, gain in of.gains.items()),
+    )
+
+
+def _verdict(metric: str, gain: Gain) -> str:
+    return (
+        f"{metric_text(metric)}: {model_text(gain.leader)} {gain.percent:+.1f} % over "
+        f"{model_text(gain.rival)}: {FINDINGS[gain.finding]}."
     )
 
 

@@ -140,7 +140,7 @@ def _range(info: SweepInfo, key: str) -> str:
 
 
 def _variants(info: SweepInfo) -> Grid | None:
-    if not info.variants:
+    if not info.variants or info.kind == "comparison":  # whose models share no settings
         return None
     rows = tuple((variant.name.replace("_", " "), _change(variant)) for variant in info.variants)
     return Grid(caption="What is compared", header=("variant", "what differs"), rows=rows)

@@ -107,8 +107,11 @@ def test_it_is_resumed_by_name(compared, place):
 def test_it_is_drawn_again_from_the_store(compared, place, tmp_path):
     given = {"results": place / "results", "data_dir": place / "data"}
     store = StoreReader(existing_uri(None, place / "results"))
-    again = drawn(store, compared.name, folder=tmp_path, **given, on_problem=pytest.fail).files
+    drawing = drawn(store, compared.name, folder=tmp_path, **given, on_problem=pytest.fail)
+    again = drawing.files
     assert [path.name for path in again] == [path.name for path in compared.figures]
+    assert len(drawing.verdicts) == 4
+    assert drawing.verdicts[0].endswith((": better.", ": worse.", ": equal.", ": unresolved."))
     for one, other in zip(compared.figures, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
