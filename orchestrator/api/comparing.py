@@ -30,7 +30,6 @@ def compare(
     has_all: bool = False,
     ours: str | None = None,
     bound: float = BOUND,
-    max_time: str | None = None,
     configs: Sequence[Path] | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -52,7 +51,6 @@ def compare(
         ours: the model whose gain over the best of the others is told; by default it is that of
             the best over the second.
         bound: part of a mean below which a difference does not matter.
-        max_time: how long runs may go on; see :func:`orchestrator.api.sweep`.
         configs: TOML files of settings to begin from, such as :func:`export_best` writes, each of
             one of the models.
         overrides: dotted key -> value, for every model that has the key; with a model's name
@@ -65,7 +63,7 @@ def compare(
             cannot serve is refused.
     """
     given = {**locals(), "models": list(models or ()), "configs": list(configs or ())}
-    way = Way(command=Command.of("compare", given), max_time=max_time, **how)
+    way = Way(command=Command.of("compare", given), **how)
     entry = Entry(
         models=tuple(models or ()),
         has_all=has_all,

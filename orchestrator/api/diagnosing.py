@@ -7,8 +7,8 @@ from typing import Any, Unpack
 
 from orchestrator.api.command import Command
 from orchestrator.api.evidence import draw_diagnosis
+from orchestrator.api.jobs import Job, does
 from orchestrator.api.results import DiagnosisResult
-from orchestrator.api.tracked import tracked
 from orchestrator.api.way import How, Way
 from orchestrator.config import flatten
 from orchestrator.data import Dataset, open_dataset
@@ -24,6 +24,7 @@ BASELINE = "sasrec"
 """The model that gains are over, where no other is named."""
 
 
+@does(DiagnosisResult)
 def diagnose(
     model: str,
     *,
@@ -35,7 +36,7 @@ def diagnose(
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     **how: Unpack[How],
-) -> DiagnosisResult:
+) -> Job:
     """Run what views of a model need, and leave a record in MLflow, figures and tables.
 
     The same call again goes on where it stopped, and a run that anything did before is not run
@@ -83,7 +84,8 @@ def diagnose(
         device=way.device,
         on_problem=way.problem,
     )
-    return DiagnosisResult(**tracked(plan, info, way, partial(run_study, plan.study()), draw))
+    work = partial(run_study, plan.study())
+    return Job(study=plan, info=info, way=way, dataset=opened, work=work, draw=draw)
 
 
 def diagnosis_info(diagnosis: Diagnosis, dataset: Dataset) -> SweepInfo:

@@ -8,23 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.api.command import Command
 from orchestrator.api.comparing import compare
 from orchestrator.api.diagnosing import BASELINE, diagnose
-from orchestrator.api.jobs import Job, plan
+from orchestrator.api.jobs import Job, plan, run_job
 from orchestrator.api.results import RESULTS, SweepResult
 from orchestrator.api.studies import ablate, sweep
-from orchestrator.api.tracked import tracked
-from orchestrator.api.way import How, Way
+from orchestrator.api.way import How
 from orchestrator.data import Dataset, open_dataset
 from orchestrator.errors import ConfigError
 from orchestrator.reproduction.declared import Exhibit
 from orchestrator.reproduction.standing import missing_models
 from orchestrator.reproduction.verdict import Measured
-from orchestrator.sweep.objective import finished_record
-from orchestrator.sweep.prepare_diagnosis import Wish, prepare_diagnosis
 from orchestrator.sweep.settings_file import base_settings
-from orchestrator.sweep.space import read_spaces
 from orchestrator.tracking.reading import StoreReader
 from orchestrator.training.loop import build_model
 
@@ -170,7 +165,7 @@ def _study(
     job = prepare(**given)
 
     def run() -> Found:
-        result = SweepResult(**tracked(job.study, job.info, job.way, job.work, job.draw))
+        result = run_job(job, SweepResult)
         state = StoreReader(result.tracking_uri).sweep(result.name)
         measured = measure(state.runs, state.info)
         return Found(measured=measured, results=(result,), absent=absent or {})
@@ -182,55 +177,29 @@ def _diagnoses(exhibit: Exhibit, dataset: str, asked: Asked) -> Ready:
     """A diagnosis of each model that the exhibit compares and the zoo has."""
     absent = _not_in_zoo(exhibit)
     models = [model for model in exhibit.every_model if model not in absent]
-    for model in models:
-        _prepared(exhibit, model, dataset, asked)
+    given = {model: _of_model(exhibit, model, dataset, asked) for model in models}
+    prepare: Callable[..., Job] = inspect.unwrap(diagnose)
+    jobs = {model: prepare(model, **given[model]) for model in models}
 
     def run() -> Found:
-        results = {model: _diagnosed(exhibit, model, dataset, asked) for model in models}
+        results = {model: run_job(job, SweepResult) for model, job in jobs.items()}
         measured: dict[Any, Any] = {}
         for model, result in results.items():
             measured |= _told(exhibit, model, dataset, result.figures)
         return Found(measured=measured, results=tuple(results.values()), absent=absent)
 
     def price() -> str:
-        return "\n\n".join(_priced(exhibit, model, dataset, asked) for model in models)
+        return "\n\n".join(plan(diagnose, model, **given[model]).text for model in models)
 
     return Ready(run=run, price=price)
 
 
-def _prepared(exhibit: Exhibit, model: str, dataset: str, asked: Asked) -> Any:  # noqa: ANN401
-    """The checked diagnosis of one model."""
-    way = Way(command=Command("diagnose", {}), **asked.how)
-    way.options()
-    opened = open_dataset(dataset, way.data_dir, verify=True)
-    wish = Wish(
-        views=exhibit.views,
-        against=BASELINE,
-        num_seeds=asked.num_seeds,
-        overrides=asked.overrides,
-    )
-    base = base_settings(model, dataset, asked.config if model == exhibit.model else None)
-    return prepare_diagnosis(wish, read_spaces(model), base, opened)
-
-
-def _diagnosed(exhibit: Exhibit, model: str, dataset: str, asked: Asked) -> SweepResult:
+def _of_model(exhibit: Exhibit, model: str, dataset: str, asked: Asked) -> dict[str, Any]:
+    """What a model's diagnosis is given; a file's settings are those of the exhibit's own model."""
     given = asked.arguments(dataset)
     if model != exhibit.model:
         given["config"] = None
-    return diagnose(model, views=exhibit.views, against=BASELINE, **given)
-
-
-def _priced(exhibit: Exhibit, model: str, dataset: str, asked: Asked) -> str:
-    prepared = _prepared(exhibit, model, dataset, asked)
-    study = prepared.study()
-    runs = {run.run_id for trial in study.listed() for run in study.runs_of(trial)}
-    results = asked.results.resolve()
-    num_done = sum(finished_record(results, run) is not None for run in runs)
-    return (
-        f"{prepared.name}: nothing is started, as --plan only tells.\n\n"
-        f"seeds   {asked.num_seeds} each.\n"
-        f"runs    {len(runs)}: {num_done} done before and reused, {len(runs) - num_done} left."
-    )
+    return {"views": exhibit.views, "against": BASELINE, **given}
 
 
 def _told(exhibit: Exhibit, model: str, dataset: str, files: tuple[Path, ...]) -> Measured:

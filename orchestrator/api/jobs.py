@@ -13,6 +13,7 @@ from orchestrator.data import Dataset
 from orchestrator.sweep.ablation import Ablation
 from orchestrator.sweep.budget import seconds_of
 from orchestrator.sweep.comparison import Comparison
+from orchestrator.sweep.diagnosis import Diagnosis
 from orchestrator.sweep.run import StudyOutcome
 from orchestrator.sweep.study import SpaceStudy
 from orchestrator.tracking.runs import SweepInfo
@@ -29,7 +30,7 @@ R = TypeVar("R", bound=SweepResult)
 class Job:
     """What is checked; nothing is written or started yet."""
 
-    study: SpaceStudy | Ablation | Comparison
+    study: SpaceStudy | Ablation | Comparison | Diagnosis
     info: SweepInfo
     way: Way
     dataset: Dataset
@@ -43,8 +44,7 @@ def does(result: type[R]) -> Callable[[Callable[P, Job]], Callable[P, R]]:
     def doing(prepare: Callable[P, Job]) -> Callable[P, R]:
         @wraps(prepare)
         def do(*args: P.args, **given: P.kwargs) -> R:
-            job = prepare(*args, **given)
-            return result(**tracked(job.study, job.info, job.way, job.work, job.draw))
+            return run_job(prepare(*args, **given), result)
 
         do.__annotations__["return"] = result
         return do
@@ -52,8 +52,17 @@ def does(result: type[R]) -> Callable[[Callable[P, Job]], Callable[P, R]]:
     return doing
 
 
+def run_job(job: Job, result: type[R]) -> R:
+    """Run, record and draw what is checked.
+
+    Raises:
+        StoreError: the results folder, the store or Ray cannot be used.
+    """
+    return result(**tracked(job.study, job.info, job.way, job.work, job.draw))
+
+
 def plan(function: Callable[P, SweepResult], *args: P.args, **given: P.kwargs) -> "Plan":
-    """What a sweep, an ablation or a comparison would run, and its price.
+    """What a sweep, an ablation, a comparison or a diagnosis would run, and its price.
 
     Nothing is started or written. A few optimiser steps and a validation are timed for what
     differs in cost, on this machine.
@@ -63,8 +72,8 @@ def plan(function: Callable[P, SweepResult], *args: P.args, **given: P.kwargs) -
         print(api.plan(api.sweep, "tame", "heads", dataset="scientific").text)
 
     Args:
-        function: :func:`orchestrator.api.sweep`, :func:`orchestrator.api.ablate` or
-            :func:`orchestrator.api.compare`.
+        function: :func:`orchestrator.api.sweep`, :func:`orchestrator.api.ablate`,
+            :func:`orchestrator.api.compare` or :func:`orchestrator.api.diagnose`.
         args: its arguments.
         given: its arguments by name.
 

@@ -95,7 +95,8 @@ def plot(
     plotted = Plotted(figure=drawn.figure, frame=drawn.frame, caption=drawn.caption)
     if stem is None:
         return plotted
-    return Plotted(**{**vars(plotted), "files": _write(plotted, stem, forms, bare=bare)})
+    files = write_plotted(plotted, stem, forms, bare=bare)
+    return Plotted(**{**vars(plotted), "files": files})
 
 
 def frame(study: str, *, results: Path = RESULTS, tracking_uri: str | None = None) -> pd.DataFrame:
@@ -182,8 +183,20 @@ def _opener(
     return lambda name: StoredStudy(reader, name)
 
 
-def _write(plotted: Plotted, stem: Path, formats: Sequence[str], *, bare: bool) -> tuple[Path, ...]:
-    """All files, once all of them are made."""
+def write_plotted(
+    plotted: Plotted, stem: Path, formats: Sequence[str], *, bare: bool = False
+) -> tuple[Path, ...]:
+    """Write a figure and its numbers, once all files are made.
+
+    Args:
+        plotted: the figure.
+        stem: the files' path, without an ending.
+        formats: pdf, png and svg.
+        bare: write the caption, too, as text.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
     from orchestrator.reporting.plots.draw import as_csv
     from orchestrator.reporting.style import rendered, write_whole
 

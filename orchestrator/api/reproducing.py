@@ -11,6 +11,7 @@ from orchestrator.api.exhibits import Asked, Ready, ready
 from orchestrator.api.judging import counted_part, judged_part, written
 from orchestrator.api.results import RESULTS, SweepResult
 from orchestrator.api.way import How
+from orchestrator.api.whole import write_whole_exhibit
 from orchestrator.data import dataset_names, open_dataset
 from orchestrator.errors import ConfigError, DataError, OrchError
 from orchestrator.reproduction.declared import Exhibit, exhibits, find_exhibit
@@ -71,7 +72,8 @@ def reproduce(
 
     The same call again goes on where it stopped; a run that anything did before is not run again.
     Tables, claims and figures go to ``reproductions/<paper>/<key>/<data set>`` in the results
-    folder, and to the studies' runs in MLflow.
+    folder, and to the studies' runs in MLflow; the figure or table over all of these data sets, as
+    the paper prints it, to ``reproductions/<paper>/<key>/<key>.*``.
 
     Args:
         name: such as ``decorec/table4``; :func:`reproductions` lists all.
@@ -93,6 +95,7 @@ def reproduce(
     if exhibit.kind == "statistics":
         counted = [counted_part(exhibit, one, asked) for one in chosen]
         tables = [path for part in counted for path in written(part, (), asked)]
+        tables += write_whole_exhibit(exhibit, chosen, (), asked)
         return _reported(exhibit, counted, tables, (), left_out)
     parts: list[Part] = []
     files: list[Path] = []
@@ -103,6 +106,7 @@ def reproduce(
         parts.append(judged_part(exhibit, dataset, found, asked))
         files += written(parts[-1], found.results, asked)
         studies += found.results
+    files += write_whole_exhibit(exhibit, chosen, studies, asked)
     return _reported(exhibit, parts, files, studies, left_out)
 
 

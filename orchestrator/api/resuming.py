@@ -12,12 +12,11 @@ from orchestrator.api.studies import ablate, sweep
 from orchestrator.api.way import How
 
 
-def resume(name: str, *, max_time: str | None = None, **how: Unpack[How]) -> SweepResult:
+def resume(name: str, **how: Unpack[How]) -> SweepResult:
     """Go on with a sweep, an ablation, a comparison, a path or a diagnosis: its call, made again.
 
     Args:
         name: its name.
-        max_time: of a sweep, an ablation or a comparison: how long runs may go on from now.
         how: what is to be other than before; see :class:`orchestrator.api.way.How`. ``results`` is
             where it is to be found.
 
@@ -32,6 +31,5 @@ def resume(name: str, *, max_time: str | None = None, **how: Unpack[How]) -> Swe
         "diagnose": diagnose,
     }
     results = how.get("results", RESULTS)
-    changes = {**how, "results": results, "max_time": max_time}
-    result: SweepResult = again(find_command(name, results), functions, changes)
+    result: SweepResult = again(find_command(name, results), functions, {**how, "results": results})
     return result

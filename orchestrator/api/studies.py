@@ -46,7 +46,6 @@ def sweep(
     objectives: str = "ndcg",
     until_resolved: bool = False,
     bound: float = BOUND,
-    max_time: str | None = None,
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -70,8 +69,6 @@ def sweep(
         until_resolved: add seeds one by one, from 3 to ``num_seeds``, and only to points whose
             difference to the base is not settled by validation; not for joint spaces.
         bound: part of the base's mean below which a difference does not matter.
-        max_time: how long runs may go on, such as ``2h`` or ``90m``; then running ones end at
-            their next epoch, and the same call goes on later.
         config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value for the base point.
         name: the sweep's name; by default it follows from the content.
@@ -83,7 +80,6 @@ def sweep(
     command = Command.of("sweep", locals())
     way = Way(
         command=command,
-        max_time=max_time,
         max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
         rule=_rule(num_seeds, bound, is_asked=until_resolved),
         **how,
@@ -131,7 +127,6 @@ def ablate(
     modality_controls: bool = False,
     bound: float = BOUND,
     until_resolved: bool = False,
-    max_time: str | None = None,
     config: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -157,7 +152,6 @@ def ablate(
         bound: part of the base's mean below which a difference does not matter.
         until_resolved: add seeds one by one, from 3 to ``num_seeds``, and only to variants whose
             difference to the base is not settled by validation.
-        max_time: how long runs may go on; see :func:`sweep`.
         config: a TOML file of settings to begin from, such as :func:`export_best` writes.
         overrides: dotted key -> value, for the base and thereby for all variants.
         name: the ablation's name; by default it follows from the content.
@@ -170,7 +164,6 @@ def ablate(
     command = Command.of("ablate", locals())
     way = Way(
         command=command,
-        max_time=max_time,
         max_trials=None if num_trials is None else at_least_one("--max-trials", num_trials),
         rule=_rule(num_seeds, bound, is_asked=until_resolved),
         **how,

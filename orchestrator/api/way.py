@@ -41,6 +41,9 @@ class How(TypedDict, total=False):
     """``auto``, ``cpu``, ``cuda``."""
     trial_time: str | None
     """How long a run may take, such as ``30m``; one that takes longer fails."""
+    max_time: str | None
+    """How long runs may go on from now, such as ``2h`` or ``90m``; then running ones end at their
+    next epoch, and the same call goes on later."""
     stop_after: int
     """Failures of one kind in a row that stop it all; 5 by default, 0 never does."""
     results: Path
@@ -69,14 +72,13 @@ class Way:
     storage: str | None = None
     device: str = "auto"
     trial_time: str | None = None
+    max_time: str | None = None
     stop_after: int = 5
     results: Path = RESULTS
     data_dir: Path | None = None
     tracking_uri: str | None = None
     listener: Listener | None = None
     on_problem: Callable[[str], None] | None = None
-    max_time: str | None = None
-    """How long runs may go on from now, such as ``2h``."""
     max_trials: int | None = None
     """Trials of a listed study at most."""
     rule: Rule | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.tracked import run_tracked
+from orchestrator.cli.tracked import run_or_plan
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,6 +33,8 @@ def diagnose(
             autocompletion=options.complete_models,
         ),
     ] = "sasrec",
+    max_time: options.MaxTime = None,
+    plan: options.Plan = False,
     workers: options.Workers = 2,
     threads: options.Threads = 1,
     gpus: options.Gpus = None,
@@ -54,11 +56,12 @@ def diagnose(
 
     Runs what the views need, each variant once, and draws a figure and a table per view. Runs that
     any sweep or ablation did before are reused, and the same command again goes on where it
-    stopped. Exit code 1 says that runs failed, 2 that nothing was started.
+    stopped. Exit code 1 says that runs failed, 2 that nothing was started, 3 that --max-time left
+    some.
 
     Example: orch diagnose decorec --dataset scientific --seeds 5
     """
     given = options.for_api(locals())
     from orchestrator import api
 
-    run_tracked(api.diagnose, given)
+    run_or_plan(api.diagnose, given)

@@ -19,6 +19,7 @@ def path(
         str, typer.Argument(metavar="SWEEP", help="The name of a sweep of a joint space or grid.")
     ],
     seeds: Annotated[int, typer.Option(help="Seeds that every step is run with.")] = 3,
+    max_time: options.MaxTime = None,
     workers: options.Workers = 2,
     threads: options.Threads = 1,
     gpus: options.Gpus = None,

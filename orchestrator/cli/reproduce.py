@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli import options
-from orchestrator.cli.tracked import EXIT_FAILED_RUNS, EXIT_INTERRUPTED, problem, short
+from orchestrator.cli.tracked import (
+    EXIT_FAILED_RUNS,
+    EXIT_INTERRUPTED,
+    EXIT_LEFT_RUNS,
+    problem,
+    short,
+    tell_left,
+)
 
 if TYPE_CHECKING:
     from orchestrator.api import Reproduction
@@ -51,6 +58,7 @@ def reproduce(
             help="Of a comparison of models: points of a search that each gets of its own.",
         ),
     ] = None,
+    max_time: options.MaxTime = None,
     plan: options.Plan = False,
     workers: options.Workers = 2,
     threads: options.Threads = 1,
@@ -72,7 +80,8 @@ def reproduce(
 
     Runs what no sweep, ablation or diagnosis ran before, draws it, and sets the paper's numbers
     beside ours, with an interval and a verdict on each claim. The same command again goes on
-    where it stopped. Exit code 1 says that runs failed, 2 that nothing was started.
+    where it stopped. Exit code 1 says that runs failed, 2 that nothing was started, 3 that
+    --max-time left some.
 
     Example: orch reproduce decorec/table4 --seeds 5
     """
@@ -117,8 +126,12 @@ def _show(made: "Reproduction", results: Path) -> None:
         typer.echo(f"{path.suffix[1:].upper()}: {short(path)}")
     for uri in dict.fromkeys(result.tracking_uri for result in made.results):
         typer.echo(f"MLflow: {shown(uri)}; browse it with `orch ui --results {results}`.")
+    num_left = sum(result.num_left for result in made.results)
+    tell_left(num_left)
     if any(result.failed or result.stop_reason for result in made.results):
         raise typer.Exit(EXIT_FAILED_RUNS)
+    if num_left:
+        raise typer.Exit(EXIT_LEFT_RUNS)
 
 
 def _show_list(results: Path, data_dir: Path | None, *, is_asked: bool) -> None:

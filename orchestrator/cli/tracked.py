@@ -65,7 +65,7 @@ def _show(result: "SweepResult", results: Path) -> None:
     )
     if result.stop_reason:
         typer.echo(f"orch: stopped: {result.stop_reason}", err=True)
-    _tell_left(result.num_left)
+    tell_left(result.num_left)
     if result.failed:
         from orchestrator.sweep.failures import described
 
@@ -84,7 +84,8 @@ def _show(result: "SweepResult", results: Path) -> None:
         raise typer.Exit(EXIT_LEFT_RUNS)
 
 
-def _tell_left(num_left: int) -> None:
+def tell_left(num_left: int) -> None:
+    """Tell of runs that a deadline left, if there are any."""
     if num_left:
         typer.echo(
             f"orch: --max-time is over: {num_left} runs are left, those cut among them. "

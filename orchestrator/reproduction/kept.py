@@ -38,10 +38,15 @@ class Outcome:
         return f"{self.dataset}{own}{seeds}{told}: {verdicts_text(self.verdicts)}"
 
 
+def exhibit_folder(results: Path, exhibit: Exhibit) -> Path:
+    """Where an exhibit's files go: those of all data sets together, and a folder per data set."""
+    return results / FOLDER / exhibit.paper / exhibit.key
+
+
 def place(results: Path, exhibit: Exhibit, dataset: str) -> Path:
     """Where an exhibit's files on a data set go; the folder's name says what stands in."""
     own = dataset if dataset in exhibit.datasets else f"{dataset}{STANDS_IN}"
-    return results / FOLDER / exhibit.paper / exhibit.key / own
+    return exhibit_folder(results, exhibit) / own
 
 
 def keep(part: Part, folder: Path) -> Path:
@@ -69,7 +74,7 @@ def outcomes(results: Path, exhibit: Exhibit) -> tuple[Outcome, ...]:
     Raises:
         StoreError: a file of it is damaged.
     """
-    found = (results / FOLDER / exhibit.paper / exhibit.key).glob(f"*/{FILE}")
+    found = exhibit_folder(results, exhibit).glob(f"*/{FILE}")
     plain = [read_json(path) for path in sorted(found)]
     told = [Outcome(**{**one, "studies": tuple(one["studies"])}) for one in plain]
     return tuple(sorted(told, key=lambda one: one.stands_in))

@@ -68,20 +68,30 @@ class Diagnosis:
 
     def study(self) -> ListedStudy:
         """All trials."""
-        trials = [
+        every = tuple(trial for study in self.studies() for trial in study.trials)
+        return self._listed(self.base, every)
+
+    def studies(self) -> tuple[ListedStudy, ...]:
+        """The trials of each model; none where nothing is trained."""
+        own = [
             Trial(label=name, config=self.config(name), changed=changed, variant=name)
             for name, changed in self.needed().items()
         ]
+        found = [self._listed(self.base, tuple(own))] if own else []
         if self.baseline:
             name = self.against
-            trials.append(Trial(label=name, config=self.baseline, changed={}, variant=name))
+            other = Trial(label=name, config=self.baseline, changed={}, variant=name)
+            found.append(self._listed(self.baseline, (other,)))
+        return tuple(found)
+
+    def _listed(self, base: TrialConfig, trials: tuple[Trial, ...]) -> ListedStudy:
         return ListedStudy(
             name=self.name,
-            base=self.base,
+            base=base,
             seeds=self.seeds,
             data_hash=self.data_hash,
             notes=self.notes,
-            trials=tuple(trials),
+            trials=trials,
         )
 
     def plan(self) -> JSON:

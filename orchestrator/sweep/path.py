@@ -108,7 +108,7 @@ def run_path(
     outcomes: list[StudyOutcome] = []
 
     def run(phase: str, every: list[Changed]) -> dict[Changed, float]:
-        if any(outcome.stop_reason for outcome in outcomes):
+        if any(outcome.stop_reason or outcome.num_left for outcome in outcomes):
             return {}
         listener.phase(phase)
         place = replace(options, folder=options.folder / f"step-{len(outcomes)}")

@@ -12,6 +12,7 @@ from orchestrator.sweep.ablation import Ablation
 from orchestrator.sweep.bill import CHECKPOINTS_AT_ONCE, Bill, disk_of_ranks, num_workers, wall_time
 from orchestrator.sweep.comparison import Comparison
 from orchestrator.sweep.cost import Cost, measure
+from orchestrator.sweep.diagnosis import Diagnosis
 from orchestrator.sweep.forecast import Epochs, finished_runs, forecast
 from orchestrator.sweep.objective import CHECKPOINTS, finished_record, run_folder
 from orchestrator.sweep.options import Executor, Options
@@ -19,16 +20,18 @@ from orchestrator.sweep.plan import Plan, Tally
 from orchestrator.sweep.price import Between, Move, Prices
 from orchestrator.sweep.settle import FIRST_LOOK
 from orchestrator.sweep.space import Factor
-from orchestrator.sweep.study import Run, SpaceStudy, Study, Trial
+from orchestrator.sweep.study import ListedStudy, Run, SpaceStudy, Study, Trial
 from orchestrator.tracking.runs import VariantInfo
 from orchestrator.training.checkpoint import Checkpoints
 
+Part = SpaceStudy | Ablation | Comparison | ListedStudy
+"""What has one base: a sweep, an ablation, one model of a comparison or of a diagnosis."""
 DRAWS = 50
 """Points drawn at random to tell what sampled ones cost on average."""
 
 
 def make_plan(
-    plan: SpaceStudy | Ablation | Comparison,
+    plan: SpaceStudy | Ablation | Comparison | Diagnosis,
     dataset: Dataset,
     *,
     options: Options,
@@ -39,7 +42,7 @@ def make_plan(
     """Count and price.
 
     Args:
-        plan: the checked sweep, ablation or comparison.
+        plan: the checked sweep, ablation, comparison or diagnosis.
         dataset: the open data set.
         options: where and how it would run.
         executor: what would run it.
@@ -49,7 +52,11 @@ def make_plan(
     Raises:
         ConfigError: a model cannot be built on the data set.
     """
-    makings = [_Making(part, dataset, options, on_probe) for part in _parts(plan)]
+    is_several = isinstance(plan, Comparison | Diagnosis)
+    makings = [
+        _Making(part, dataset, options, on_probe, name=part.base.model if is_several else "")
+        for part in _parts(plan)
+    ]
     total = Bill()
     for making in makings:
         making.add_to(total)
@@ -75,10 +82,10 @@ def make_plan(
     )
 
 
-def _parts(
-    plan: SpaceStudy | Ablation | Comparison,
-) -> list[SpaceStudy | Ablation | Comparison]:
-    """What has a base of its own: itself, or each model of a comparison."""
+def _parts(plan: SpaceStudy | Ablation | Comparison | Diagnosis) -> Sequence[Part]:
+    """What has a base of its own: itself, or each model of a comparison or a diagnosis."""
+    if isinstance(plan, Diagnosis):
+        return plan.studies()
     if not isinstance(plan, Comparison):
         return [plan]
     return [replace(plan, contenders=(contender,)) for contender in plan.contenders]
@@ -89,13 +96,15 @@ class _Making:
 
     def __init__(
         self,
-        plan: SpaceStudy | Ablation | Comparison,
+        plan: Part,
         dataset: Dataset,
         options: Options,
         on_probe: Callable[[int, int], None],
+        *,
+        name: str,
     ) -> None:
         self.notes: list[str] = []
-        self.name = plan.base.model if isinstance(plan, Comparison) else ""
+        self.name = name
         """Of the part, where there are several."""
         self._plan = plan
         self._options = options
@@ -113,7 +122,7 @@ class _Making:
     def add_to(self, total: Bill) -> None:
         """Add all phases."""
         self.notes += _load_note()
-        if isinstance(self._plan, SpaceStudy):
+        if isinstance(self._plan, SpaceStudy | ListedStudy):
             self._space(self._plan, (), total)
             return
         fixed = self._plan.fixed()
@@ -142,8 +151,8 @@ class _Making:
         self._num_timed += 1
         return time(config)
 
-    def _space(self, study: SpaceStudy, before: Sequence[Move], total: Bill) -> None:
-        if not study.sampled:
+    def _space(self, study: SpaceStudy | ListedStudy, before: Sequence[Move], total: Bill) -> None:
+        if isinstance(study, ListedStudy) or not study.sampled:
             self._listed(study, total, before)
             return
         told = self._num_told(study)
@@ -236,6 +245,9 @@ class _Making:
         return found
 
     def _moves_of(self, trial: Trial) -> Iterator[Move]:
+        if isinstance(self._plan, ListedStudy):
+            yield from filter(None, [trial.changed])
+            return
         if not isinstance(self._plan, SpaceStudy) and trial.phase == "fixed":
             members = {variant.name: variant for variant in self._plan.members}
             yield from self._moves(members[trial.variant])
@@ -244,7 +256,7 @@ class _Making:
 
     def _moves(self, variant: VariantInfo) -> tuple[Move, ...]:
         """What a variant changes, or each member of a pair."""
-        assert not isinstance(self._plan, SpaceStudy), "a sweep has no variants"
+        assert not isinstance(self._plan, SpaceStudy | ListedStudy), "it has no variants"
         listed = {own.name: own.changed for own in self._plan.members}
         names = variant.members or (variant.name,)
         return tuple(listed[name] for name in names if listed[name])
@@ -271,9 +283,11 @@ def _less(epochs: Epochs, done: int) -> Epochs:
     )
 
 
-def _factors(plan: SpaceStudy | Ablation | Comparison) -> dict[str, Factor]:
+def _factors(plan: Part) -> dict[str, Factor]:
     if isinstance(plan, SpaceStudy):
         return dict(plan.space.factors)
+    if isinstance(plan, ListedStudy):
+        return {}
     search = plan.contenders[0].search if isinstance(plan, Comparison) else plan.search
     return dict(search.space.factors) if search else {}
 

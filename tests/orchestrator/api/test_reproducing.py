@@ -16,7 +16,8 @@ def test_counts_come_as_a_frame_and_as_text(data_dir, tmp_path):
     assert made.claims["metric"].tolist() == ["num_items", "num_interactions", "sparsity_percent"]
     assert made.values.empty
     assert made.text.startswith("DeCoRec paper, Table 1: ")
-    assert [path.name for path in made.files] == ["claims.md", "claims.csv"]
+    tables = ["table1.tex", "table1.md", "table1.csv"]
+    assert [path.name for path in made.files] == ["claims.md", "claims.csv", *tables]
     assert all(path.exists() for path in made.files)
     (exhibit,) = (
         one

@@ -1,5 +1,7 @@
 """``orch reproduce``: the list, refusals, and whole small experiments on a tiny world."""
 
+import shutil
+
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
@@ -93,8 +95,10 @@ def test_counts_of_a_data_set_that_stands_in_are_not_judged(orch, place):
     done = orch("reproduce", "decorec/table1", "--dataset", "tiny")
     assert (done.code, done.err) == (0, "")
     assert "tiny stands in for the paper's data (arts, instruments, office" in done.out
-    frame = pd.read_csv(place / "results/reproductions/decorec/table1/tiny-stands-in/claims.csv")
+    folder = place / "results/reproductions/decorec/table1"
+    frame = pd.read_csv(folder / "tiny-stands-in/claims.csv")
     assert frame["verdict"].isna().all()
+    assert (folder / "table1.tex").read_text().count(r"\begin{table") == 1
     assert frame.set_index("metric")["ours"]["num_items"] == 41  # the padding item counts there
 
 
@@ -127,12 +131,49 @@ def test_an_experiment_is_run_judged_kept_and_told_to_mlflow(made, orch, place, 
     assert (claims["low"] <= claims["ours"]).all()
     assert len(pd.read_csv(folder / "values.csv")) == 6
     assert (folder / "decorec-gradients-tiny.png").read_bytes().startswith(b"\x89PNG")
+    whole = pd.read_csv(folder.parent / "fig3.csv")
+    assert set(whole["dataset"]) == {"tiny"}
+    assert (folder.parent / "fig3.pdf").read_bytes().startswith(b"%PDF")
     _check_store(store)
     listed = blocks(orch("reproduce", "--list").out)["decorec/fig3"]
     assert listed[-1].startswith("tiny (not the paper's data), 2 seeds, with model.dim=8, ")
     again = orch("reproduce", "decorec/fig3", *QUICK, *small)
     assert "2 runs, 2 of them done before and reused." in again.out
     assert pd.read_csv(folder / "claims.csv").equals(claims)
+
+
+@pytest.fixture
+def two_worlds(place, data_dir, monkeypatch):
+    """A folder with the tiny world and another one."""
+    folder = place / "worlds"
+    shutil.copytree(data_dir / "tiny", folder / "tiny")
+    api.make_planted("twin", num_users=60, num_items=40, seed=7, data_dir=folder)
+    monkeypatch.setenv("ORCH_DATA", str(folder))
+
+
+@pytest.mark.usefixtures("store", "two_worlds")
+def test_an_exhibit_of_two_data_sets_is_one_figure_with_a_panel_of_each(orch, place, small):
+    words = ("decorec/fig3", *QUICK, *small, "--dataset", "twin")
+    done = orch("reproduce", *words)
+    assert done.code == 0, done.err
+    folder = place / "results/reproductions/decorec/fig3"
+    frame = pd.read_csv(folder / "fig3.csv")
+    assert frame["dataset"].unique().tolist() == ["tiny", "twin"]
+    assert "decorec/fig3/fig3.pdf" in done.out
+    parts = [pd.read_csv(folder / f"{name}-stands-in/claims.csv") for name in ("tiny", "twin")]
+    assert [set(part["dataset"]) for part in parts] == [{"tiny"}, {"twin"}]
+
+
+@pytest.mark.usefixtures("store")
+def test_what_a_deadline_leaves_is_told_and_run_by_the_same_command_later(orch, place, small):
+    words = ("reproduce", "decorec/fig3", *QUICK, *small)
+    cut = orch(*words, "--max-time", "0.001s")
+    assert cut.code == 3
+    assert "orch: --max-time is over: 2 runs are left" in cut.err
+    assert not (place / "results/reproductions/decorec/fig3/fig3.pdf").exists()
+    done = orch(*words)
+    assert done.code == 0, done.err
+    assert (place / "results/reproductions/decorec/fig3/fig3.pdf").exists()
 
 
 def _check_store(results):
@@ -150,6 +191,7 @@ def test_a_plan_starts_nothing(orch, place, small):
     assert done.code == 0, done.err
     assert "decorec/fig3 on tiny" in done.out
     assert "runs    2: 0 done before and reused, 2 left" in done.out
+    assert "timed   decorec" in done.out
     assert not (place / "results").exists()
 
 

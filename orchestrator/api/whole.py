@@ -1,0 +1,71 @@
+"""An exhibit as a paper prints it: one figure, or one table, over all data sets that were run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.api.exhibits import Asked
+from orchestrator.api.plotting import plot, write_plotted
+from orchestrator.api.results import SweepResult
+from orchestrator.api.tabling import table_comparison, table_statistics
+from orchestrator.errors import OrchError
+from orchestrator.reporting.style import write_whole
+from orchestrator.reporting.table import Form, Table
+from orchestrator.reproduction.declared import Exhibit
+from orchestrator.reproduction.kept import exhibit_folder
+
+_FIGURES: Mapping[str, str] = {"sweep": "sensitivity", "ablation": "forest"}
+"""Kind of exhibit -> kind of figure."""
+_VIEWS: Mapping[str, str] = {"clusters": "tsne"}
+"""View of a diagnosis -> kind of figure, where their names differ."""
+_ENDINGS: Mapping[Form, str] = {"latex": "tex", "markdown": "md", "csv": "csv"}
+
+
+def write_whole_exhibit(
+    exhibit: Exhibit, datasets: Sequence[str], results: Sequence[SweepResult], asked: Asked
+) -> list[Path]:
+    """Write what the paper prints: ``<key>.pdf`` and so on, beside the folders of its data sets.
+
+    A figure has the panels of every data set, a table their rows below each other. What cannot
+    be made, since nothing of it finished, is told and left out.
+
+    Args:
+        exhibit: what is reproduced.
+        datasets: on which.
+        results: the studies that ran for it.
+        asked: how.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    folder = exhibit_folder(asked.results.resolve(), exhibit)
+    if exhibit.kind == "statistics":
+        own = table_statistics(datasets, has_published=True, data_dir=asked.how.get("data_dir"))
+        return _tables(own, folder / exhibit.key)
+    names = [result.name for result in results]
+    uri = asked.how.get("tracking_uri")
+    try:
+        if exhibit.kind == "comparison":
+            made = table_comparison(
+                names,
+                ours=exhibit.model,
+                has_published=True,
+                results=asked.results,
+                tracking_uri=uri,
+                on_problem=asked.note,
+            )
+            return _tables(made, folder / exhibit.key)
+        kind = _VIEWS.get(exhibit.views, exhibit.views) or _FIGURES[exhibit.kind]
+        metrics = exhibit.metrics if exhibit.kind != "diagnosis" else ()
+        drawn = plot(kind, *names, metrics=metrics, results=asked.results, tracking_uri=uri)
+    except OrchError as problem:
+        asked.note(f"{exhibit.label} as a whole is not made: {problem}")
+        return []
+    return list(write_plotted(drawn, folder / exhibit.key, ("pdf", "png")))
+
+
+def _tables(table: Table, stem: Path) -> list[Path]:
+    """A table in the forms that a paper and a page take, and its numbers."""
+    return [
+        write_whole(stem.with_suffix(f".{ending}"), table.written(form).encode())
+        for form, ending in _ENDINGS.items()
+    ]
