@@ -17,7 +17,7 @@ from orchestrator.errors import OrchError, StoreError
 from orchestrator.results import Failure, Record, provenance, read_record, run_id, write_json
 from orchestrator.sweep.failures import kind_of
 from orchestrator.sweep.limits import time_limit
-from orchestrator.sweep.memory import watch_memory
+from orchestrator.sweep.memory import keep_freed_memory, watch_memory
 from orchestrator.training.checkpoint import Checkpoints
 from orchestrator.training.loop import Finished, OnEpoch, train
 
@@ -82,6 +82,7 @@ def train_recorded(
         if record is None:
             before = time.process_time()
             with time_limit(folder / TIMEOUT, limit):
+                keep_freed_memory()
                 most = watch_memory(device)
                 record = train(
                     config,

@@ -1,0 +1,65 @@
+"""A run's memory: what it took at most, and that what is freed is kept."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from orchestrator.sweep import memory
+
+SCRIPT = """
+import resource, sys, torch
+from orchestrator.sweep.memory import keep_freed_memory
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+for _ in range(4):
+    torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(way):
+    """Pages that the kernel hands out anew while 64 MiB are taken and freed four times."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, way], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not memory.keep_freed_memory(), reason="the C library is not glibc")
+def test_freed_memory_is_taken_again_without_the_kernel():
+    kept, returned = faults("kept"), faults("returned")
+    assert kept < returned / 10
+
+
+@pytest.mark.skipif(not memory.keep_freed_memory(), reason="the C library is not glibc")
+def test_what_one_run_left_is_not_the_next_ones():
+    memory.keep_freed_memory()
+    most = memory.watch_memory("cpu")
+    torch.ones(2**26)
+    assert most() > 2**28
+    left = memory.watch_memory("cpu")()
+    memory.keep_freed_memory()
+    assert memory.watch_memory("cpu")() < left - 200 * 2**20
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(memory.ctypes, "CDLL", None)
+    assert memory.keep_freed_memory() is False
+
+
+def test_the_most_memory_is_that_since_the_watch_began():
+    held = torch.ones(2**24)
+    before = memory.watch_memory("cpu")
+    assert before() is not None, "Linux tells it"
+    del held
+    most = memory.watch_memory("cpu")
+    low = most()
+    held = torch.ones(2**26)
+    assert most() - low > 200 * 2**20
+    del held
