@@ -69,7 +69,8 @@ def _told(rows: pd.DataFrame, modality: str) -> list[Told]:
         told_over(name, label, rows[state].tolist(), form=".3f") for state, label in STATES.items()
     ]
     rise = (rows["trained"] - rows["untrained"]).tolist()
-    return [chance, *states, told_over(name, "rise", rise, form="+.3f")]
+    signs = ("attention on the marked tokens rises", "attention on the marked tokens falls")
+    return [chance, *states, told_over(name, "rise", rise, form="+.3f", signs=signs)]
 
 
 def attention_figure(frame: pd.DataFrame, head: str) -> Figure:

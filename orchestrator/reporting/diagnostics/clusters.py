@@ -1,6 +1,6 @@
 """Items before and after their cluster's embedding is added (DeCoRec paper, Figure 6)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import wrap
 
@@ -134,12 +134,23 @@ def scores_text(scores: pd.DataFrame) -> dict[str, str]:
 
 
 def _told(scores: pd.DataFrame) -> tuple[Told, ...]:
-    return tuple(
+    sides = tuple(
         told_over(
             f"{source}, {words(str(side))}", "silhouette", own["silhouette"].tolist(), form="+.3f"
         )
         for (source, side), own in scores.groupby(["source", "side"], sort=False)
     )
+    return (*sides, *_rises(scores))
+
+
+def _rises(scores: pd.DataFrame) -> Iterator[Told]:
+    """By how much the embeddings of clusters draw them together, of the same seeds."""
+    signs = ("clusters stand further apart", "clusters stand less far apart")
+    for source, own in scores.groupby("source", sort=False):
+        both = own.pivot_table("silhouette", "seed", "side")
+        rise = (both["with"] - both["without"]).tolist()
+        name = f"{source}, with less without"
+        yield told_over(name, "silhouette", rise, form="+.3f", signs=signs)
 
 
 def _told_by(told: tuple[Told, ...]) -> dict[str, str]:

@@ -93,7 +93,13 @@ def _told(name: str, own: pd.DataFrame, model: str, against: str) -> list[Told]:
     return [
         told_over(name, model, own["value"].tolist()),
         told_over(name, against, own["baseline"].tolist()),
-        told_over(name, "gain", own["gain"].tolist(), form="+.1%"),
+        told_over(
+            name,
+            "gain",
+            own["gain"].tolist(),
+            form="+.1%",
+            signs=(f"better than {against}", f"worse than {against}"),
+        ),
     ]
 
 

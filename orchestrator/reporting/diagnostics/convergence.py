@@ -68,7 +68,10 @@ def draw_convergence(runs: Runs, variants: Sequence[str], info: SweepInfo) -> Dr
     """
     frame = convergence_frame(runs, variants)
     head = title(info, "convergence")
-    told = tuple(one for variant in variants for one in _told(frame, variant))
+    told = (
+        *(one for variant in variants for one in _told(frame, variant)),
+        *(_later(frame, variant, variants[0]) for variant in variants[1:]),
+    )
     notes = (
         f"Peak: the epoch of a run's best {VALUE}, whose weights are kept; training stops where "
         "nothing better has come for `train.patience` epochs.",
@@ -93,6 +96,15 @@ def _told(frame: pd.DataFrame, variant: str) -> list[Told]:
         told_over(name, f"epoch of {NEARLY:.0%} of it", near, form=".1f"),
         told_over(name, f"val {metric_text(MONITOR)}", [float(p["value"]) for p in peaks]),
     ]
+
+
+def _later(frame: pd.DataFrame, variant: str, first: str) -> Told:
+    """How much later a variant peaks than the first one, of the same seeds."""
+    peaks = frame[frame["is_best"]].pivot_table("epoch", "seed", "variant")
+    later = (peaks[variant] - peaks[first]).tolist() if {variant, first} <= set(peaks) else []
+    name = f"{words(variant)} less {words(first)}"
+    signs = (f"peaks later than {words(first)}", f"peaks earlier than {words(first)}")
+    return told_over(name, "epoch of the peak", later, form="+.1f", signs=signs)
 
 
 def convergence_figure(frame: pd.DataFrame, head: str) -> Figure:

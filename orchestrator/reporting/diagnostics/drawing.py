@@ -37,6 +37,19 @@ class Told:
     """Seeds (or users) that it is a mean over."""
     form: str = ".4f"
     """How it is printed."""
+    signs: tuple[str, str] | None = None
+    """What it means to lie above 0, and below it; None where its sign answers nothing."""
+
+    def verdict(self) -> str | None:
+        """A sentence on which side of 0 it lies, as far as its interval tells."""
+        if self.signs is None or math.isnan(self.mean):
+            return None
+        if math.isnan(self.low):
+            return f"{self.name}, {self.figure}: {self.text()} at one seed, so unresolved."
+        above, below = self.signs
+        word = above if self.low > 0 else below if self.high < 0 else "unresolved"
+        bounds = f"95 % interval {self.low:{self.form}} to {self.high:{self.form}}"
+        return f"{self.name}, {self.figure}: {self.mean:{self.form}} ({bounds}): {word}."
 
     def text(self) -> str:
         """The number as a table shows it."""
@@ -48,13 +61,27 @@ class Told:
         return f"{self.mean:{self.form}} ± {half:{self.form.replace('+', '')}}"
 
 
-def told_over(name: str, figure: str, values: Sequence[float], *, form: str = ".4f") -> Told:
+def told_over(
+    name: str,
+    figure: str,
+    values: Sequence[float],
+    *,
+    form: str = ".4f",
+    signs: tuple[str, str] | None = None,
+) -> Told:
     """The mean over seeds with its 95 % t interval; seeds without a number are left out."""
     known = [value for value in values if not math.isnan(value)]
-    if not known:
-        return Told(name=name, figure=figure, mean=math.nan, num=0, form=form)
-    mean, low, high = interval(known)
-    return Told(name=name, figure=figure, mean=mean, low=low, high=high, num=len(known), form=form)
+    mean, low, high = interval(known) if known else (math.nan,) * 3
+    return Told(
+        name=name,
+        figure=figure,
+        mean=mean,
+        low=low,
+        high=high,
+        num=len(known),
+        form=form,
+        signs=signs,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +108,10 @@ class Drawing:
         return "\n\n".join(
             [f"**{self.title}**", block_markdown(self._block()), "\n".join(self.notes)]
         )
+
+    def verdicts(self) -> tuple[str, ...]:
+        """A sentence for each number whose sign answers something."""
+        return tuple(filter(None, (one.verdict() for one in self.told)))
 
     def table(self) -> pd.DataFrame:
         """A row per number told, with the columns :data:`COLUMNS`."""

@@ -76,7 +76,13 @@ def _told(rows: pd.DataFrame, variant: str) -> list[Told]:
     for part, spans in (("first", first), ("last", last)):
         name = f"{words(variant)}, {part} {FIRST} steps"
         told += [
-            told_over(name, "cosine", [span["cosine"].mean() for span in spans], form="+.3f"),
+            told_over(
+                name,
+                "cosine",
+                [span["cosine"].mean() for span in spans],
+                form="+.3f",
+                signs=("the parts pull alike", "they pull apart"),
+            ),
             told_over(name, "below 0", [(span["cosine"] < 0).mean() for span in spans], form=".0%"),
             told_over(name, "norm id", [span["norm_id"].mean() for span in spans], form=".3f"),
             told_over(

@@ -1,7 +1,7 @@
 """What items of a history recall, beside the paper's own numbers (DeCoRec paper, Table 3)."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,8 @@ def draw_recall(found: Sequence[Recalled], info: SweepInfo) -> Drawing:
     """
     frame = recall_frame(found, info.dataset)
     head = title(info, "recall by history")
-    told = tuple(one for row in frame.to_dict("records") for one in _told(row))
+    rows = frame.to_dict("records")
+    told = (*(one for row in rows for one in _told(row)), *_apart(rows))
     notes = (
         "For every user: the union of the k items that each item of the history recalls, less the "
         "history itself; k is the one whose predictions are nearest to a common number.",
@@ -116,6 +117,27 @@ def _told(row: Mapping[Hashable, Any]) -> list[Told]:
             _one(name, "paper: precision", row["published_precision"], ".5f"),
         ]
     return told
+
+
+def _apart(rows: Sequence[Mapping[Hashable, Any]]) -> Iterator[Told]:
+    """Precision of the last view, which joins the others, less that of each of them.
+
+    The interval is of two samples, though both are of the same users: it is rather too wide.
+    """
+    *others, last = rows
+    for row in others:
+        gain = last["precision"] - row["precision"]
+        half = math.hypot(*((one["high"] - one["low"]) / 2 for one in (last, row)))
+        yield Told(
+            name=f"{words(last['view'])} less {words(row['view'])}",
+            figure="precision",
+            mean=gain,
+            low=gain - half,
+            high=gain + half,
+            num=row["users"],
+            form="+.5f",
+            signs=("the joined view recalls better", "the joined view recalls worse"),
+        )
 
 
 def _one(name: str, figure: str, value: float | int, form: str) -> Told:

@@ -28,5 +28,6 @@ def report_diagnosis(drawings: Sequence[Drawing], info: SweepInfo, *, folder: Pa
         table=pd.concat(tables, ignore_index=True) if tables else empty,
         text="\n\n".join([info.name, *(one.text() for one in drawings)]),
         markdown="\n\n".join(one.markdown() for one in drawings),
+        verdicts=tuple(told for one in drawings for told in one.verdicts()),
         files=tuple(path for one in drawings for path in one.write(stems[one.view])),
     )

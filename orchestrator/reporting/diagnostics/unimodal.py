@@ -75,7 +75,8 @@ def _told(rows: pd.DataFrame, modality: str) -> list[Told]:
         ]
         both = own.dropna()
         gains = (both["together"] / both["alone"] - 1).tolist()
-        told.append(told_over(name, "gain", gains, form="+.1%"))
+        signs = ("training with the others helps", "training with the others hurts")
+        told.append(told_over(name, "gain", gains, form="+.1%", signs=signs))
     return told
 
 

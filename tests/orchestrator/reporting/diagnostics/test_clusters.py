@@ -64,9 +64,12 @@ def test_the_figure_sets_both_sides_of_each_source_beside_each_other(info, texts
     drawing = draw_clusters({0: items(0, never=True), 1: items(1, never=True)}, info)
     assert len(drawing.figure.axes) == 2
     numbers = told(drawing)
-    assert set(numbers) == {
-        (f"text, {side}", "silhouette") for side in ("without", "with", "never had")
-    }
+    sides = ("without", "with", "never had", "with less without")
+    assert set(numbers) == {(f"text, {side}", "silhouette") for side in sides}
+    without, with_it, _, rise = (numbers[f"text, {side}", "silhouette"][0] for side in sides)
+    assert rise == pytest.approx(with_it - without)
+    (verdict,) = drawing.verdicts()
+    assert verdict.startswith(f"text, with less without, silhouette: {rise:+.3f} (95 % interval")
     assert numbers["text, with", "silhouette"][3] == 2
     shown = " ".join(texts(drawing.figure))
     assert f"text, with cluster embedding: {numbers['text, with', 'silhouette'][0]:+.3f}" in shown

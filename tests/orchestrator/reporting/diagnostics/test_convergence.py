@@ -36,6 +36,8 @@ def test_peaks_are_told_with_the_epoch_that_nearly_reached_them(runs, info, told
     assert numbers["id only", "epoch of the peak"][0] == pytest.approx((1 + 2 + 4) / 3)
     assert numbers["id only", "epoch of 95% of it"][0] == pytest.approx((1 + 2 + 3) / 3)
     assert numbers["modality only", "val NDCG@10"] == pytest.approx((0.4, 0.4, 0.4, 3))
+    later = numbers["modality only less id only", "epoch of the peak"]
+    assert (later[0], later[3]) == (pytest.approx((3 + 2 + 0) / 3), 3)
 
 
 def test_the_figure_marks_peaks_and_names_variants(runs, info, texts):

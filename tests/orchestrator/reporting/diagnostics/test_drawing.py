@@ -48,6 +48,28 @@ def test_numbers_are_told_with_half_their_interval():
     assert gain.text() == "-10.0% ± 20.0%"
 
 
+SIGNS = ("better", "worse")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "word"),
+    [((0.1, 0.3), "better"), ((-0.3, -0.1), "worse"), ((-0.1, 0.3), "unresolved")],
+)
+def test_a_verdict_is_which_side_of_0_the_interval_lies_on(bounds, word):
+    low, high = bounds
+    one = Told(name="n", figure="gain", mean=(low + high) / 2, low=low, high=high, signs=SIGNS)
+    told = f"n, gain: {one.mean:.4f} (95 % interval {low:.4f} to {high:.4f}): {word}."
+    assert one.verdict() == told
+
+
+def test_one_seed_resolves_nothing_and_numbers_without_a_question_have_no_verdict():
+    assert Told(name="n", figure="gain", mean=0.5, signs=SIGNS).verdict() == (
+        "n, gain: 0.5000 at one seed, so unresolved."
+    )
+    assert Told(name="n", figure="peak", mean=0.5, low=0.4, high=0.6).verdict() is None
+    assert Told(name="n", figure="gain", mean=math.nan, signs=SIGNS).verdict() is None
+
+
 def test_a_mean_over_seeds_leaves_out_what_is_no_number():
     one = told_over("n", "f", [0.08, math.nan, 0.10, 0.09])
     assert (one.mean, one.num) == (pytest.approx(0.09), 3)
