@@ -16,6 +16,8 @@ _LEAST = 16
 Mark = Literal["best", "second"]
 MARKS: Mapping[Mark, str] = {"best": "*", "second": "_"}
 """What stands before a marked cell on a terminal."""
+REACH = "±"
+"""Between a mean and half of its interval in a cell, and the first word of the note on it."""
 _MARKDOWN: Mapping[Mark, str] = {"best": "**{}**", "second": "<u>{}</u>"}
 
 

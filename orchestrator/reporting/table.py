@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from orchestrator.reporting.blocks import Block, block_markdown, block_text, filled
+from orchestrator.reporting.blocks import REACH, Block, block_markdown, block_text, filled
 from orchestrator.reporting.latex import as_document, as_latex
 
 Form = Literal["text", "markdown", "latex", "csv"]
@@ -41,9 +41,15 @@ class Table:
 
     def latex(self, *, is_standalone: bool = False) -> str:
         r"""For a paper: floats to ``\\input``, or a document that compiles by itself."""
-        caption = " ".join([f"{self.title}.", *self.page_notes])
+        caption = " ".join([f"{self.title}.", *self._told()])
         floats = as_latex(self.pages, caption=caption, label=f"tab:{self.label}")
         return as_document(floats) if is_standalone else floats
+
+    def _told(self) -> list[str]:
+        """The notes on what its pages have: those of papers often leave out intervals."""
+        cells = [cell for page in self.pages for row in page.all_rows() for cell in row]
+        has_reach = any(REACH in cell for cell in cells)
+        return [note for note in self.page_notes if has_reach or not note.startswith(REACH)]
 
     def csv(self) -> str:
         """Every number."""

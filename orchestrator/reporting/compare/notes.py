@@ -3,7 +3,7 @@
 import math
 
 from orchestrator.evaluation.bootstrap import RESAMPLES
-from orchestrator.reporting.blocks import MARKS
+from orchestrator.reporting.blocks import MARKS, REACH
 from orchestrator.reporting.compare.tables import SIGN, Compared, gain_name
 from orchestrator.reporting.numbers import model_text
 from orchestrator.reporting.published import comparison_source
@@ -27,8 +27,8 @@ def notes(
         return ["No run has finished."]
     return [
         f"{_settings(of)} {counts(of)}",
-        f"{_marks(is_plain=is_plain)}; ± half of the 95 % t interval over seeds. Improvement: "
-        f"{gain_name(of.info)}.",
+        f"{_marks(is_plain=is_plain)}. Improvement: {gain_name(of.info)}.",
+        f"{REACH} half of the 95 % t interval over seeds.",
         _tests(of),
         *([_verdicts(bound), *_groups(of), *_costs(of)] if with_asides else []),
         *_paper(of),

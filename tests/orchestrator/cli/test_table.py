@@ -53,6 +53,9 @@ def test_a_comparison_on_the_terminal_and_in_every_form(orch, results):
     alone = orch("table", "comparison", "mine", "--format", "latex", "--standalone").out
     assert alone.startswith(r"\documentclass")
     assert latex.strip() in alone
+    half = r"$\pm$ half of the 95 \% t interval over seeds."
+    assert half not in latex, "no cell has an interval"
+    assert half in orch("table", "comparison", "mine", "--intervals", "--format", "latex").out
     numbers = orch("table", "comparison", "mine", "--format", "csv").out.splitlines()
     assert numbers[0].startswith("dataset,metric,group,model,mean,low,high,seeds")
     assert "| tiny | Recall@10 |" in orch("table", "comparison", "mine", "--format", "markdown").out
