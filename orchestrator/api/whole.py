@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.api.exhibits import Asked
 from orchestrator.api.plotting import plot, write_plotted
 from orchestrator.api.results import SweepResult
 from orchestrator.api.tabling import table_comparison, table_statistics
 from orchestrator.errors import OrchError
-from orchestrator.reporting.style import write_whole
-from orchestrator.reporting.table import Form, Table
 from orchestrator.reproduction.declared import Exhibit
 from orchestrator.reproduction.kept import exhibit_folder
+
+if TYPE_CHECKING:
+    from orchestrator.reporting.table import Form, Table
 
 _FIGURES: Mapping[str, str] = {"sweep": "sensitivity", "ablation": "forest"}
 """Kind of exhibit -> kind of figure."""
 _VIEWS: Mapping[str, str] = {"clusters": "tsne"}
 """View of a diagnosis -> kind of figure, where their names differ."""
-_ENDINGS: Mapping[Form, str] = {"latex": "tex", "markdown": "md", "csv": "csv"}
+_ENDINGS: "Mapping[Form, str]" = {"latex": "tex", "markdown": "md", "csv": "csv"}
 
 
 def write_whole_exhibit(
@@ -63,8 +65,10 @@ def write_whole_exhibit(
     return list(write_plotted(drawn, folder / exhibit.key, ("pdf", "png")))
 
 
-def _tables(table: Table, stem: Path) -> list[Path]:
+def _tables(table: "Table", stem: Path) -> list[Path]:
     """A table in the forms that a paper and a page take, and its numbers."""
+    from orchestrator.reporting.style import write_whole
+
     return [
         write_whole(stem.with_suffix(f".{ending}"), table.written(form).encode())
         for form, ending in _ENDINGS.items()

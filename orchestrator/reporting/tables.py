@@ -12,6 +12,7 @@ import pandas as pd
 from orchestrator.config import MONITOR
 from orchestrator.reporting.blocks import Block, Section, block_markdown, block_text
 from orchestrator.reporting.looks import at_shared_seeds
+from orchestrator.reporting.pareto import LABELS, cost_column, on_front
 from orchestrator.reporting.points import (
     METRICS,
     at_value,
@@ -25,7 +26,6 @@ from orchestrator.reporting.points import (
     tried,
     value_text,
 )
-from orchestrator.reporting.search.front import LABELS, cost_column, on_front
 from orchestrator.tracking.runs import COLUMNS, SweepInfo
 
 HALF = " ±"

@@ -1,6 +1,5 @@
-"""The trade-off of a search for two things: points that nothing beats in both."""
+"""The trade-off of a search for two things, drawn: points that nothing beats in both."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
@@ -8,32 +7,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from orchestrator.config import MONITOR
+from orchestrator.reporting.pareto import LABELS, cost_column, on_front
 from orchestrator.reporting.parts import Part, compose
 from orchestrator.reporting.points import value_text
 from orchestrator.reporting.search.history import VALUE
 from orchestrator.reporting.search.trials import FINISHED
 from orchestrator.reporting.style import LOOKS, style
-from orchestrator.tracking.runs import COLUMNS, SweepInfo
+from orchestrator.tracking.runs import SweepInfo
 
-LABELS = {"num_parameters": "number of parameters", "seconds": "training time in seconds"}
-"""Second objective's column -> its axis."""
 _LOG_FROM = 5.0
-
-
-def on_front(gain: pd.Series, cost: pd.Series) -> np.ndarray:
-    """Which points no other beats: none is as good in both and better in one; NaN is never."""
-    good, dear = gain.to_numpy(dtype=float), cost.to_numpy(dtype=float)
-    beaten = (
-        (good[None, :] >= good[:, None])
-        & (dear[None, :] <= dear[:, None])
-        & ((good[None, :] > good[:, None]) | (dear[None, :] < dear[:, None]))
-    )
-    return ~beaten.any(axis=1) & ~np.isnan(good) & ~np.isnan(dear)
-
-
-def cost_column(info: SweepInfo) -> str | None:
-    """The column that is to be low; None where a search was for NDCG alone."""
-    return COLUMNS[info.objectives[1]] if len(info.objectives) > 1 else None
 
 
 def front_frame(trials: pd.DataFrame, info: SweepInfo) -> pd.DataFrame:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from orchestrator.reporting.pareto import cost_column
 from orchestrator.reporting.points import short_names
 from orchestrator.reporting.search.contours import draw_contours, surfaces_frame
-from orchestrator.reporting.search.front import cost_column, draw_front, front_frame
+from orchestrator.reporting.search.front import draw_front, front_frame
 from orchestrator.reporting.search.history import draw_history
 from orchestrator.reporting.search.importance import draw_importance, importance_frame, too_few
 from orchestrator.reporting.search.slices import draw_slices

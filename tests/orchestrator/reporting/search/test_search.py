@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.reporting.pareto import on_front
 from orchestrator.reporting.report import report_sweep
 from orchestrator.reporting.search.contours import surfaces_frame
-from orchestrator.reporting.search.front import front_frame, on_front
+from orchestrator.reporting.search.front import front_frame
 from orchestrator.reporting.search.importance import importance_frame, too_few
 from orchestrator.reporting.search.report import report_search
 from orchestrator.reporting.search.scales import factor_scale, spread
