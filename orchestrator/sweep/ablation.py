@@ -29,7 +29,9 @@ class Ablation:
 
     def fixed(self) -> ListedStudy:
         """Base and variants at the settings of the base."""
-        return self.listed([self._fixed(variant) for variant in self.members], self.notes)
+        return ListedStudy.of(
+            self, [self._fixed(variant) for variant in self.members], notes=self.notes
+        )
 
     def _fixed(self, variant: VariantInfo) -> Trial:
         return Trial(
@@ -49,17 +51,6 @@ class Ablation:
             )
             for variant in self.members
         }
-
-    def listed(self, trials: list[Trial], notes: tuple[str, ...]) -> ListedStudy:
-        """Trials at all seeds."""
-        return ListedStudy(
-            name=self.name,
-            base=self.base,
-            seeds=self.seeds,
-            data_hash=self.data_hash,
-            notes=notes,
-            trials=tuple(trials),
-        )
 
     def plan(self) -> JSON:
         """What decides its results; two ablations of one name must agree in it."""

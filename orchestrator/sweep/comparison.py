@@ -67,7 +67,9 @@ class Comparison:
         """All models at their own settings; None where they are tuned first."""
         if self.num_tuned:
             return None
-        return self.listed([_fixed(contender) for contender in self.contenders], self.notes)
+        return ListedStudy.of(
+            self, [_fixed(contender) for contender in self.contenders], notes=self.notes
+        )
 
     def searches(self) -> dict[str, SpaceStudy]:
         """Model, as tables call it -> the search for its settings, at the first seed."""
@@ -78,17 +80,6 @@ class Comparison:
             for contender in self.contenders
             if contender.search
         }
-
-    def listed(self, trials: list[Trial], notes: tuple[str, ...]) -> ListedStudy:
-        """Trials at all seeds."""
-        return ListedStudy(
-            name=self.name,
-            base=self.base,
-            seeds=self.seeds,
-            data_hash=self.data_hash,
-            notes=notes,
-            trials=tuple(trials),
-        )
 
     def plan(self) -> JSON:
         """What decides its results; two comparisons of one name must agree in it."""

@@ -69,7 +69,7 @@ class Diagnosis:
     def study(self) -> ListedStudy:
         """All trials."""
         every = tuple(trial for study in self.studies() for trial in study.trials)
-        return self._listed(self.base, every)
+        return ListedStudy.of(self, every, notes=self.notes)
 
     def studies(self) -> tuple[ListedStudy, ...]:
         """The trials of each model; none where nothing is trained."""
@@ -77,22 +77,12 @@ class Diagnosis:
             Trial(label=name, config=self.config(name), changed=changed, variant=name)
             for name, changed in self.needed().items()
         ]
-        found = [self._listed(self.base, tuple(own))] if own else []
+        found = [ListedStudy.of(self, own)] if own else []
         if self.baseline:
             name = self.against
             other = Trial(label=name, config=self.baseline, changed={}, variant=name)
-            found.append(self._listed(self.baseline, (other,)))
+            found.append(ListedStudy.of(self, [other], base=self.baseline))
         return tuple(found)
-
-    def _listed(self, base: TrialConfig, trials: tuple[Trial, ...]) -> ListedStudy:
-        return ListedStudy(
-            name=self.name,
-            base=base,
-            seeds=self.seeds,
-            data_hash=self.data_hash,
-            notes=self.notes,
-            trials=trials,
-        )
 
     def plan(self) -> JSON:
         """What decides its results; two diagnoses of one name must agree in it."""

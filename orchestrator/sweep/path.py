@@ -67,13 +67,7 @@ class AblationPath:
 
     def study(self, every: list[Changed]) -> ListedStudy:
         """The runs of a step."""
-        return ListedStudy(
-            name=self.name,
-            base=self.base,
-            seeds=self.seeds,
-            data_hash=self.data_hash,
-            trials=tuple(map(self.trial, every)),
-        )
+        return ListedStudy.of(self, map(self.trial, every))
 
     def plan(self) -> JSON:
         """What decides its results; two paths of one name must agree in it."""

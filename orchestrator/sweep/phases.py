@@ -9,12 +9,12 @@ from orchestrator.sweep.options import Options
 from orchestrator.sweep.resolve import run_resolved
 from orchestrator.sweep.retune import best
 from orchestrator.sweep.run import Execute, StudyOutcome, joined
-from orchestrator.sweep.study import ListedStudy, Run, SpaceStudy, Study, Trial
+from orchestrator.sweep.study import ListedStudy, Run, Seeded, SpaceStudy, Study, Trial
 from orchestrator.tracking.runs import VariantInfo
 
 
 @runtime_checkable
-class Phased(Protocol):
+class Phased(Seeded, Protocol):
     """A checked plan of members that are run at the same seeds, each searched if need be."""
 
     @property
@@ -26,9 +26,6 @@ class Phased(Protocol):
 
     def searches(self) -> Mapping[str, SpaceStudy]:
         """Member -> the search for its own settings, at the first seed; empty without one."""
-
-    def listed(self, trials: list[Trial], notes: tuple[str, ...]) -> ListedStudy:
-        """Trials at all seeds."""
 
 
 def run_phases(
@@ -88,7 +85,7 @@ def retuned(plan: Phased, chosen: Mapping[str, Run | None]) -> ListedStudy:
         for name, run in chosen.items()
         if run is None
     )
-    return plan.listed(trials, notes)
+    return ListedStudy.of(plan, trials, notes=notes)
 
 
 def _retuned(found: Run) -> Trial:

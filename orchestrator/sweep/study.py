@@ -7,7 +7,7 @@ trials from the space's factors, or lets Optuna propose them; a listed study is 
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -99,6 +99,32 @@ class ListedStudy(Study):
 
     trials: tuple[Trial, ...]
 
+    @classmethod
+    def of(
+        cls,
+        plan: "Seeded",
+        trials: Iterable[Trial],
+        *,
+        base: TrialConfig | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> "ListedStudy":
+        """Trials of a plan, at all of its seeds.
+
+        Args:
+            plan: whose name, seeds and data they have.
+            trials: in the order to run them.
+            base: what the trials change; by default the plan's own.
+            notes: what to know before reading the results.
+        """
+        return cls(
+            name=plan.name,
+            base=base or plan.base,
+            seeds=plan.seeds,
+            data_hash=plan.data_hash,
+            notes=notes,
+            trials=tuple(trials),
+        )
+
     def listed(self) -> tuple[Trial, ...]:
         """The trials as they were told."""
         return self.trials
@@ -187,6 +213,26 @@ class SpaceStudy(Study):
             "data": self.data_hash,
             "code": code_digest(self.base.model),
         }
+
+
+class Seeded(Protocol):
+    """What runs its trials at seeds: an ablation, a comparison, a path, a diagnosis."""
+
+    @property
+    def name(self) -> str:
+        """Names the folder."""
+
+    @property
+    def base(self) -> TrialConfig:
+        """Settings that others are compared with."""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of every trial."""
+
+    @property
+    def data_hash(self) -> str:
+        """Of the data set."""
 
 
 @runtime_checkable
