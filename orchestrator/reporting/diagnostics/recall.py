@@ -129,7 +129,7 @@ def _apart(rows: Sequence[Mapping[Hashable, Any]]) -> Iterator[Told]:
         gain = last["precision"] - row["precision"]
         half = math.hypot(*((one["high"] - one["low"]) / 2 for one in (last, row)))
         yield Told(
-            name=f"{words(last['view'])} less {words(row['view'])}",
+            name=f"gain over {words(row['view'])}",
             figure="precision",
             mean=gain,
             low=gain - half,

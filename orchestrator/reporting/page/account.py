@@ -31,6 +31,8 @@ def time_text(seconds: float) -> str:
 
 def budget(state: SweepState, runs: Sequence[RunState]) -> Part:
     """How many runs there were, how long each took, and all together."""
+    if not runs:
+        return Part(title="Budget", sentences=("No run was needed: nothing is trained.",))
     counts = Counter(run.condition for run in runs)
     of = "" if state.num_planned is None else f" of {state.num_planned} planned"
     facts = (
@@ -84,7 +86,7 @@ def versions(runs: Iterable[RunState]) -> Part:
     """What code on which machine made the runs; a row per thing, each value once."""
     ended = [run.origin for run in runs if run.origin]
     if not ended:
-        return Part(title="Versions", sentences=("No run has said what made it.",))
+        return Part(title="Versions", sentences=("No run says what made it.",))
     names = dict.fromkeys(name for origin in ended for name in origin)
     facts = tuple(
         (_words(name), _each([origin[name] or "unknown" for origin in ended if name in origin]))

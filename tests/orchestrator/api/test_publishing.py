@@ -68,6 +68,14 @@ def test_a_study_of_which_nothing_finished_has_no_page(place, tmp_path):
     assert not (tmp_path / "x.html").exists()
 
 
+def test_a_diagnosis_that_needs_no_run_has_a_page_with_its_verdicts(place, tmp_path):
+    given = {"results": tmp_path / "results", "data_dir": place / "data"}
+    made = api.diagnose("decorec", dataset="tiny", views="recall", executor="local", **given)
+    page = api.report(made.name, output=tmp_path / "x.html", **given).read_text()
+    assert "No run was needed: nothing is trained." in page
+    assert "gain over interest, precision: " in page
+
+
 def test_a_page_that_cannot_be_written_leaves_nothing(swept, place, tmp_path):
     (tmp_path / "page").mkdir()
     with pytest.raises(StoreError, match="page: cannot be written"):

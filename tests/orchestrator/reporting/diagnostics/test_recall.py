@@ -57,10 +57,10 @@ def test_a_figure_has_a_bar_per_view_with_its_counts(found, info, texts, told):
     assert "interest\n200 of 10,000, k = 2" in shown
     assert "DeCoRec paper, Table 3" in shown
     numbers = told(drawing)
-    gain = numbers["modality interest less interest", "precision"]
+    gain = numbers["gain over interest", "precision"]
     assert gain[0] == pytest.approx(0.01)
     assert gain[2] - gain[0] == pytest.approx(math.hypot(0.003, 0.002))
-    assert "modality interest less interest, precision: +0.01000" in drawing.verdicts()[1]
+    assert "gain over interest, precision: +0.01000" in drawing.verdicts()[1]
     assert numbers["modal similarity", "precision"] == (0.01, 0.009, 0.011, 2928)
     assert numbers["modal similarity", "paper: precision"][0] == 0.00769
     assert math.isnan(numbers["interest", "k"][1])
