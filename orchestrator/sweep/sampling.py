@@ -21,6 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from orchestrator.config import flatten
 from orchestrator.sweep.conditions import exists, ordered, walk
 from orchestrator.sweep.factors import Choice, Factor
 from orchestrator.sweep.journal import mend
@@ -105,6 +106,26 @@ def _suggest(trial: Trial, key: str, factor: Factor) -> Any:  # noqa: ANN401 - a
     return trial.suggest_float(key, factor.low, factor.high, log=factor.log)
 
 
+def base_point(study: SpaceStudy) -> dict[str, Any] | None:
+    """The base as a point of the space; None where a value of it is outside."""
+    values = flatten(study.base)
+    point: dict[str, Any] = {}
+    for key, factor in ordered(study.space.factors).items():
+        if exists(factor, point):
+            if not _has(factor, values.get(key)):
+                return None
+            point[key] = values[key]
+    return point
+
+
+def _has(factor: Factor, value: object) -> bool:
+    if isinstance(factor, Choice):
+        return any(value == own and type(value) is type(own) for own in factor.choices)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return factor.low <= value <= factor.high
+
+
 @dataclass
 class _End:
     """What is known of a point."""
@@ -128,9 +149,16 @@ class Search:
             sampler=study.sampler,
             objectives=study.objectives,
         )
+        self._begin()
         told = self._history.get_trials(deepcopy=False, states=TOLD)
         self._points = {self._identity(trial.params): trial.params for trial in told}
         self._ends = {self._identity(trial.params): _end(trial) for trial in told}
+
+    def _begin(self) -> None:
+        """Put the base first in line of a new search, so that what is chosen is no worse by it."""
+        base = base_point(self._study)
+        if base is not None and not self._history.get_trials(deepcopy=False):
+            self._history.enqueue_trial(base)
 
     @property
     def points(self) -> tuple[dict[str, Any], ...]:

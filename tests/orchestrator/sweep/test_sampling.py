@@ -12,7 +12,7 @@ from orchestrator.config import override, trial_from_json
 from orchestrator.errors import ConfigError
 from orchestrator.results import read_record
 from orchestrator.sweep.local import outcome
-from orchestrator.sweep.sampling import Search, open_study, suggest
+from orchestrator.sweep.sampling import Search, base_point, open_study, suggest
 from orchestrator.sweep.study import claim
 
 pytestmark = pytest.mark.filterwarnings(
@@ -239,6 +239,25 @@ def test_every_sampler_finds_every_point_before_its_budget_is_spent(tmp_path, ma
     study = make_study(DROPOUT, LAYERS, kind="joint", num_trials=11, sampler=sampler)
     points = asked(search_of(tmp_path, study), lambda point: point["model.dropout"])
     assert len({tuple(point.items()) for point in points}) == 11
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_the_base_is_tried_first_where_the_space_has_it(tmp_path, make_study, sampler):
+    drops = "model.dropout = {choices = [0.1, 0.5, 0.6]}"
+    study = make_study(drops, RATE, kind="joint", num_trials=3, sampler=sampler)
+    own = {"model.dropout": study.base.settings.dropout}
+    own["train.learning_rate"] = study.base.train.learning_rate
+    assert asked(search_of(tmp_path, study), times=1) == [own]
+    rest = asked(search_of(tmp_path, study))
+    assert len(rest) == 2
+    assert own not in rest, "a search that goes on does not begin anew"
+
+
+def test_a_base_outside_the_space_is_not_tried(tmp_path, make_study):
+    above = "train.learning_rate = {low = 0.5, high = 0.9}"
+    study = make_study(DROPOUT, above, kind="joint", num_trials=3)
+    assert base_point(study) is None
+    assert all(point["train.learning_rate"] >= 0.5 for point in asked(search_of(tmp_path, study)))
 
 
 def test_equal_computations_are_one_point(tmp_path, make_study, monkeypatch):
