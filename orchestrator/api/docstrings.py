@@ -54,8 +54,9 @@ def _texts(config: type) -> dict[str, str]:
 
 
 def _text(statement: ast.stmt) -> str:
-    is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return str(statement.value.value) if is_text else ""  # type: ignore[attr-defined]
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return str(statement.value.value)
+    return ""
 
 
 def _kind(annotation: Any) -> str:  # noqa: ANN401 - a type

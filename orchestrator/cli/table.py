@@ -11,7 +11,8 @@ from orchestrator.cli.tracked import problem, short
 if TYPE_CHECKING:
     from orchestrator.reporting.table import Table
 
-ENDINGS = {".txt": "text", ".md": "markdown", ".tex": "latex", ".csv": "csv"}
+Shape = Literal["text", "markdown", "latex", "csv"]
+ENDINGS: dict[str, Shape] = {".txt": "text", ".md": "markdown", ".tex": "latex", ".csv": "csv"}
 """Of a file -> the form of the table in it."""
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 
 Form = Annotated[
-    Literal["text", "markdown", "latex", "csv"] | None,
+    Shape | None,
     typer.Option("--format", help="By default as the ending of --out says, else text."),
 ]
 Out = Annotated[
@@ -147,7 +148,7 @@ def _words(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",")]
 
 
-def _form(form: str | None, out: Path | None, *, standalone: bool) -> str:
+def _form(form: Shape | None, out: Path | None, *, standalone: bool) -> Shape:
     """The form that is asked for.
 
     Raises:
@@ -160,7 +161,8 @@ def _form(form: str | None, out: Path | None, *, standalone: bool) -> str:
             f"--out cannot be {out}: its ending says no form. Use {', '.join(ENDINGS)}, or add "
             "--format."
         )
-    chosen = form or ("text" if out is None else ENDINGS[out.suffix])
+    by_ending: Shape = "text" if out is None else ENDINGS.get(out.suffix, "text")
+    chosen = form or by_ending
     if standalone and chosen != "latex":
         raise ConfigError(
             f"--standalone cannot be used with {chosen}: it is of LaTeX. Add --format latex."
@@ -168,11 +170,11 @@ def _form(form: str | None, out: Path | None, *, standalone: bool) -> str:
     return chosen
 
 
-def _give(made: "Table", form: str, out: Path | None, *, standalone: bool) -> None:
+def _give(made: "Table", form: Shape, out: Path | None, *, standalone: bool) -> None:
     """Print a table, or write it."""
     from orchestrator.reporting.style import write_whole
 
-    text = made.written(form, is_standalone=standalone)  # type: ignore[arg-type]
+    text = made.written(form, is_standalone=standalone)
     if out is None:
         typer.echo(text, nl=False)
         return

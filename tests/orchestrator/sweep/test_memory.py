@@ -1,5 +1,6 @@
 """A run's memory: what it took at most, and that what is freed is kept."""
 
+import platform
 import subprocess
 import sys
 
@@ -8,6 +9,9 @@ import torch
 
 from orchestrator.sweep import memory
 
+ON_GLIBC = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="the C library is not glibc"
+)
 SCRIPT = """
 import resource, sys, torch
 from orchestrator.sweep.memory import keep_freed_memory
@@ -30,13 +34,13 @@ def faults(way):
     return int(done.stdout)
 
 
-@pytest.mark.skipif(not memory.keep_freed_memory(), reason="the C library is not glibc")
+@ON_GLIBC
 def test_freed_memory_is_taken_again_without_the_kernel():
     kept, returned = faults("kept"), faults("returned")
     assert kept < returned / 10
 
 
-@pytest.mark.skipif(not memory.keep_freed_memory(), reason="the C library is not glibc")
+@ON_GLIBC
 def test_what_one_run_left_is_not_the_next_ones():
     memory.keep_freed_memory()
     most = memory.watch_memory("cpu")
