@@ -27,8 +27,9 @@ def write_whole_exhibit(
 ) -> list[Path]:
     """Write what the paper prints: ``<key>.pdf`` and so on, beside the folders of its data sets.
 
-    A figure has the panels of every data set, a table their rows below each other. What cannot
-    be made, since nothing of it finished, is told and left out.
+    A figure has the panels of every data set, a table their rows below each other. Studies of which
+    nothing could be drawn, as none of their runs finished, are left out; why the rest cannot stand
+    together is told.
 
     Args:
         exhibit: what is reproduced.
@@ -43,7 +44,9 @@ def write_whole_exhibit(
     if exhibit.kind == "statistics":
         own = table_statistics(datasets, has_published=True, data_dir=asked.how.get("data_dir"))
         return _tables(own, folder / exhibit.key)
-    names = [result.name for result in results]
+    names = [result.name for result in results if result.figures]
+    if not names:
+        return []
     uri = asked.how.get("tracking_uri")
     try:
         if exhibit.kind == "comparison":
