@@ -35,7 +35,9 @@ def draw_path(frame: pd.DataFrame, labels: list[str], title: str) -> Figure:
 @style()
 def path_part(frame: pd.DataFrame, labels: list[str]) -> Part:
     """The panel of :func:`draw_path`."""
-    note = "Greedy by validation: means over seeds; intervals of the gain over the step before."
+    notes = ["Greedy by validation: means over seeds; intervals of the gain over the step before."]
+    if not _has_intervals(frame):
+        notes = ["Greedy by validation.", "One seed: no interval."]
 
     def draw(place: FigureBase, _: float) -> None:
         _draw(place.add_subplot(), frame, labels)
@@ -46,13 +48,15 @@ def path_part(frame: pd.DataFrame, labels: list[str]) -> Part:
         height=lambda _: 0.6 + 0.26 * len(labels),
         least=3.0,
         handles=_handles(frame),
-        notes=[note],
+        notes=notes,
     )
 
 
 def _draw(axes: Axes, frame: pd.DataFrame, labels: list[str]) -> None:
     chosen = frame[frame["is_chosen"]].reset_index(drop=True)
     axes.spines["right"].set_visible(False)
+    axes.use_sticky_edges = False  # a bar's end is no end of the axis: means are dots there
+    axes.margins(x=0.05)
     _draw_steps(axes, chosen, frame[~frame["is_chosen"]])
     axes.set_yticks([-index for index in range(len(chosen))], labels=labels)
     axes.tick_params(axis="y", length=0)
@@ -75,6 +79,10 @@ def _draw_steps(axes: Axes, chosen: pd.DataFrame, others: pd.DataFrame) -> None:
     axes.plot(others[MONITOR], -others["step"] - 0.36, "|", color="0.45", ms=4.5, mew=0.8, zorder=3)
 
 
+def _has_intervals(frame: pd.DataFrame) -> bool:
+    return bool(frame.loc[frame["is_chosen"] & (frame["step"] > 0), "low"].notna().any())
+
+
 def _handles(frame: pd.DataFrame) -> list[Artist]:
     gains = frame.loc[frame["is_chosen"] & (frame["step"] > 0), "gain"] >= 0
     names = {True: "gain of a step", False: "loss of a step"}
@@ -83,10 +91,9 @@ def _handles(frame: pd.DataFrame) -> list[Artist]:
         for is_gain in (True, False)
         if (gains == is_gain).any()
     ]
-    handles += [
-        Line2D([], [], color=LOOKS[0].color, marker="o", linestyle="none", label="mean"),
-        Line2D([], [], color="0.15", lw=0.9, label="95 % over seeds"),
-    ]
+    handles.append(Line2D([], [], color=LOOKS[0].color, marker="o", linestyle="none", label="mean"))
+    if _has_intervals(frame):
+        handles.append(Line2D([], [], color="0.15", lw=0.9, label="95 % over seeds"))
     if not frame["is_chosen"].all():
         handles.append(
             Line2D([], [], color="0.45", marker="|", ms=4.5, mew=0.8, ls="none", label="not chosen")

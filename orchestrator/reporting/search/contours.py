@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -151,7 +152,8 @@ def _draw_panels(
         _fill_panel(axes, *(known[key] for key in pair))
     aspect = 20.0 * math.ceil(len(pairs) / columns)
     shown = list(panels[: len(pairs)])
-    place.colorbar(drawn, ax=shown, pad=0.01, aspect=aspect).set_label(VALUE)
+    ticks = MaxNLocator(5)  # round numbers, where the levels themselves have seven digits
+    place.colorbar(drawn, ax=shown, pad=0.01, aspect=aspect, ticks=ticks).set_label(VALUE)
 
 
 def _fill_panel(axes: Axes, x: FactorScale, y: FactorScale) -> None:
