@@ -12,7 +12,7 @@ from orchestrator.tracking.store import shown
 
 FILE = "command.json"
 """In the folder of a sweep: the call that began it."""
-_OF_THIS_CALL = ("listener", "on_problem", "max_time")
+_WATCHING = ("listener", "on_problem")
 _PATHS = ("results", "data_dir", "config")
 _HIDDEN = "***"
 """Stands in the shown address of a store for the user and password."""
@@ -36,7 +36,7 @@ class Command:
         Raises:
             StoreError: the folder cannot be written.
         """
-        kept = {key: v for key, v in self.arguments.items() if key not in _OF_THIS_CALL}
+        kept = {key: v for key, v in self.arguments.items() if key not in _WATCHING}
         plain = {key: str(v) if isinstance(v, Path) else v for key, v in kept.items()}
         for key in ("data_dir", "config"):
             if plain.get(key) is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.exhibits import Asked
-from orchestrator.api.plotting import plot, write_plotted
+from orchestrator.api.plotting import Plotted, plot, write_plotted
 from orchestrator.api.results import SweepResult
 from orchestrator.api.tabling import table_comparison, table_statistics
 from orchestrator.errors import OrchError
@@ -47,25 +47,31 @@ def write_whole_exhibit(
     names = [result.name for result in results if result.figures]
     if not names:
         return []
-    uri = asked.how.get("tracking_uri")
     try:
-        if exhibit.kind == "comparison":
-            made = table_comparison(
-                names,
-                ours=exhibit.model,
-                has_published=True,
-                results=asked.results,
-                tracking_uri=uri,
-                on_problem=asked.note,
-            )
-            return _tables(made, folder / exhibit.key)
-        kind = _VIEWS.get(exhibit.views, exhibit.views) or _FIGURES[exhibit.kind]
-        metrics = exhibit.metrics if exhibit.kind != "diagnosis" else ()
-        drawn = plot(kind, *names, metrics=metrics, results=asked.results, tracking_uri=uri)
+        made = _made(exhibit, names, asked)
     except OrchError as problem:
         asked.note(f"{exhibit.label} as a whole is not made: {problem}")
         return []
-    return list(write_plotted(drawn, folder / exhibit.key, ("pdf", "png")))
+    if isinstance(made, Plotted):
+        return list(write_plotted(made, folder / exhibit.key, ("pdf", "png")))
+    return _tables(made, folder / exhibit.key)
+
+
+def _made(exhibit: Exhibit, names: Sequence[str], asked: Asked) -> "Plotted | Table":
+    """Its figure, or of a comparison its table; nothing is written."""
+    uri = asked.how.get("tracking_uri")
+    if exhibit.kind == "comparison":
+        return table_comparison(
+            names,
+            ours=exhibit.model,
+            has_published=True,
+            results=asked.results,
+            tracking_uri=uri,
+            on_problem=asked.note,
+        )
+    kind = _VIEWS.get(exhibit.views, exhibit.views) or _FIGURES[exhibit.kind]
+    metrics = exhibit.metrics if exhibit.kind != "diagnosis" else ()
+    return plot(kind, *names, metrics=metrics, results=asked.results, tracking_uri=uri)
 
 
 def _tables(table: "Table", stem: Path) -> list[Path]:

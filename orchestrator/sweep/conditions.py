@@ -19,10 +19,10 @@ Point = Mapping[str, Any]
 
 def exists(factor: Factor, point: Point) -> bool:
     """Whether a factor exists in a point that has all that stand before it."""
-    return all(key in point and _among(point[key], values) for key, values in factor.when.items())
+    return all(key in point and among(point[key], values) for key, values in factor.when.items())
 
 
-def _among(value: object, values: tuple[Any, ...]) -> bool:
+def among(value: object, values: tuple[Any, ...]) -> bool:
     """Whether a value is listed; 1 is not True."""
     return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in values)
 
@@ -84,7 +84,7 @@ def _check_condition(
     if not isinstance(parent, Choice):
         raise ConfigError(f"{where}: `when` cannot name `{other}`: it must have `choices`.")
     for value in values:
-        if not _among(value, parent.choices):
+        if not among(value, parent.choices):
             raise ConfigError(
                 f"{where}: `when` never holds with `{other}` = {value!r}: its values are "
                 f"{list(parent.choices)}."
@@ -165,7 +165,7 @@ def settled(factors: Factors, values: Point) -> dict[str, Factor]:
     gone = set(values)
     for key, factor in ordered(factors).items():
         fixed = {other: listed for other, listed in factor.when.items() if other in gone}
-        holds = all(other in values and _among(values[other], fixed[other]) for other in fixed)
+        holds = all(other in values and among(values[other], fixed[other]) for other in fixed)
         if key in values or not holds:
             gone.add(key)
             continue

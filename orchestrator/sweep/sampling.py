@@ -22,7 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from orchestrator.config import flatten
-from orchestrator.sweep.conditions import exists, ordered, walk
+from orchestrator.sweep.conditions import among, exists, ordered, walk
 from orchestrator.sweep.factors import Choice, Factor
 from orchestrator.sweep.journal import mend
 from orchestrator.sweep.space import Space
@@ -120,7 +120,7 @@ def base_point(study: SpaceStudy) -> dict[str, Any] | None:
 
 def _has(factor: Factor, value: object) -> bool:
     if isinstance(factor, Choice):
-        return any(value == own and type(value) is type(own) for own in factor.choices)
+        return among(value, factor.choices)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return factor.low <= value <= factor.high
