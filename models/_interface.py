@@ -65,11 +65,11 @@ class Twins:
     places: Int[Tensor, " targets"]
     """Row, counted through all groups, of each target's twin."""
 
-    def states(
-        self, encode: Callable[[History], Float[Tensor, "batch length dim"]]
+    def newest(
+        self, encode: Callable[[History], Float[Tensor, "batch dim"]]
     ) -> Float[Tensor, "targets dim"]:
-        """Last encoder states of the twins, in the order of the batch's targets."""
-        return torch.cat([encode(history)[:, -1] for history in self.histories])[self.places]
+        """States of the twins' whole histories, in the order of the batch's targets."""
+        return torch.cat([encode(history) for history in self.histories])[self.places]
 
     def to(self, device: torch.device) -> "Twins":
         """The same twins on another device."""
@@ -97,6 +97,12 @@ class Batch:
     ) -> Float[Tensor, "targets dim"]:
         """Encoder states at the targets' positions, in the order of :meth:`targets`."""
         return torch.cat([encode(group.history)[group.targets > 0] for group in self.groups])
+
+    def newest(
+        self, encode: Callable[[History], Float[Tensor, "batch dim"]]
+    ) -> Float[Tensor, "targets dim"]:
+        """States of whole histories, in the order of :meth:`targets`; of :class:`Prefixes`."""
+        return torch.cat([encode(group.history) for group in self.groups])
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""

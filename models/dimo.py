@@ -45,6 +45,7 @@ from models._interface import (
 )
 from models._losses import full_softmax
 from models._registry import register
+from models.layers.dropout import Dropout
 from models.layers.features import PooledFeatures
 from models.layers.graph import most_related, normalised, spread_over, unrelated
 from models.layers.transformer import SelfAttention, attention_mask, item_table, zero_padding
@@ -180,7 +181,7 @@ class DIMO(Recommender):
         self.proxies = nn.ModuleDict()
         if self.config.proxy_weight:
             self.proxies.update({name: Proxies(config.dim) for name in sources})
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self._count(catalogue)
 
     def _count(self, catalogue: Catalogue) -> None:

@@ -135,21 +135,26 @@ class FEARec(Recommender):
         """Prefixes, since later items reach earlier states; with twins where they are compared."""
         return Prefixes(twins=self.config.has_twins)
 
-    def encode(self, history: History) -> Float[Tensor, "batch length dim"]:
-        """States of every position."""
+    def encode(
+        self, history: History, *, newest: bool = False
+    ) -> Float[Tensor, "batch places dim"]:
+        """States of every place, or of the newest alone; those at padding mean nothing."""
         is_item = history.is_item
         size = self.config.max_length if self.config.circle == "limit" else None
         x = self.item_ids(history.items) + self.positions(is_item)
-        return self.encoder(x, is_item, circles(is_item, size=size))
+        return self.encoder(x, is_item, circles(is_item, size=size), newest=newest)
+
+    def _newest(self, history: History) -> Float[Tensor, "batch dim"]:
+        return self.encode(history, newest=True)[:, -1]
 
     def loss(self, batch: Batch) -> Loss:
         """Cross-entropy of the next item, the contrast of twins and the distance of spectra."""
-        states = batch.states(self.encode)
+        states = batch.newest(self._newest)
         entropy = full_softmax(states, self.item_ids.weight, batch.targets())
         parts = {"cross_entropy": entropy}
         if self.config.has_twins:
             assert batch.twins is not None, "samples() asked for twins"
-            again, twins = batch.states(self.encode), batch.twins.states(self.encode)
+            again, twins = batch.newest(self._newest), batch.twins.newest(self._newest)
             parts |= self._alignment(again, twins)
         total = torch.stack(list(parts.values())).sum()
         return Loss(total, {name: part.detach() for name, part in parts.items()})
@@ -169,4 +174,4 @@ class FEARec(Recommender):
 
     def scores(self, history: History, items: Items | None = None) -> Float[Tensor, "batch items"]:
         """Dot product of the last state with every item's embedding."""
-        return self.encode(history)[:, -1] @ self.item_ids.weight[1:].T
+        return self._newest(history) @ self.item_ids.weight[1:].T

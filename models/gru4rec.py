@@ -31,6 +31,7 @@ from models._interface import (
 )
 from models._losses import full_softmax
 from models._registry import register
+from models.layers.dropout import Dropout
 from models.layers.transformer import init_normal, item_table, zero_padding
 
 
@@ -65,7 +66,7 @@ class GRU4Rec(Recommender):
         super().__init__()
         self.config = config
         self.item_ids = item_table(catalogue.num_items, config.dim)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.units = nn.GRU(
             config.dim, config.hidden_dim, config.num_layers, bias=False, batch_first=True
         )

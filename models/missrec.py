@@ -45,6 +45,7 @@ from models._interface import (
 )
 from models._losses import chunked_mean
 from models._registry import register
+from models.layers.dropout import Dropout
 from models.layers.features import PooledFeatures
 from models.layers.transformer import (
     Block,
@@ -125,7 +126,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.reads_interests = reads_interests
         self.input_norm = nn.LayerNorm(shape.dim)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.blocks = nn.ModuleList(
             self._block(shape) if reads_interests else Block(shape) for _ in range(shape.num_layers)
         )

@@ -154,29 +154,33 @@ class MMMLP(Recommender):
         """Every item's texts and images at the model's width."""
         return {name: features() for name, features in self.features.items()}
 
-    def encode(self, history: History, items: Items) -> Float[Tensor, "batch length dim"]:
-        """States of every place; those at padding mean nothing."""
-        limit, given = self.config.max_length, history.items.shape[1]
-        newest = history.items[:, -limit:]
-        is_item = newest != 0
+    def encode(
+        self, history: History, items: Items, *, newest: bool = False
+    ) -> Float[Tensor, "batch places dim"]:
+        """States of every place, or of the newest alone; those at padding mean nothing."""
+        places = history.items[:, -self.config.max_length :]
+        is_item = places != 0
         inputs: Mapping[str, Tensor] = {"id": self.item_ids.weight, **items}
         mixed = [
-            stream(F.embedding(newest, inputs[name]), is_item)
+            stream(F.embedding(places, inputs[name]), is_item)
             for name, stream in self.streams.items()
         ]
         x = torch.cat(mixed, dim=-1)
         if self.joint is not None:
-            x = self.joint(x, is_item)
-        return F.pad(self.fuse(x), (0, 0, given - newest.shape[1], 0))
+            x = self.joint(x, is_item, newest=newest)
+        return self.fuse(x[:, -1:] if newest else x)
+
+    def _newest(self, history: History, items: Items) -> Float[Tensor, "batch dim"]:
+        return self.encode(history, items, newest=True)[:, -1]
 
     def loss(self, batch: Batch) -> Loss:
         """Cross-entropy of the next item against the whole catalogue."""
         items = self.encode_items()
-        states = batch.states(lambda history: self.encode(history, items))
+        states = batch.newest(lambda history: self._newest(history, items))
         total = full_softmax(states, self.item_ids.weight, batch.targets())
         return Loss(total, {"cross_entropy": total.detach()})
 
     def scores(self, history: History, items: Items | None = None) -> Float[Tensor, "batch items"]:
         """Dot product of the newest place's state with every item's id embedding."""
         items = self.encode_items() if items is None else items
-        return self.encode(history, items)[:, -1] @ self.item_ids.weight[1:].T
+        return self._newest(history, items) @ self.item_ids.weight[1:].T

@@ -33,6 +33,7 @@ from models._interface import (
 )
 from models._losses import full_softmax
 from models._registry import register
+from models.layers.dropout import Dropout
 from models.layers.transformer import init_normal, item_table, zero_padding
 
 
@@ -145,7 +146,7 @@ class NextItNet(Recommender):
         super().__init__()
         self.config = config
         self.item_ids = item_table(catalogue.num_items, config.dim)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(
             BLOCKS[config.block](config.dim, kernel=config.kernel, dilation=dilation)
             for dilation in config.dilations * config.repeats

@@ -43,6 +43,7 @@ from models._interface import (
     positive,
 )
 from models._registry import register
+from models.layers.dropout import Dropout
 from models.layers.in_batch import candidates_of, log_shares, logits_among, rows_of
 from models.layers.retrieval import in_chunks
 from models.layers.tokens import PaddedTokens
@@ -135,7 +136,7 @@ class ItemMixer(nn.Module):
         )
         widths = {name: t.width for name, t in self.tokens.items() if isinstance(t, PaddedTokens)}
         self.into = nn.ModuleDict({n: nn.Linear(w, config.dim) for n, w in widths.items()})
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         num_blocks = config.mixing_layers if config.use_mixing else 0
         self.blocks = nn.ModuleList(Block(config.mixing_shape()) for _ in range(num_blocks))
         self.heads = nn.ModuleDict({name: _head(config.dim) for name in BRANCHES})

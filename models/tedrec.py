@@ -151,11 +151,16 @@ class TedRec(Recommender):
         """What each modality's experts make of every item, before the shifts of places."""
         return [mixture() for mixture in self.adaptors.values()]
 
-    def encode(self, history: History, tables: list[Mixed]) -> Float[Tensor, "batch length dim"]:
-        """States of every position."""
+    def encode(
+        self, history: History, tables: list[Mixed], *, newest: bool = False
+    ) -> Float[Tensor, "batch places dim"]:
+        """States of every place, or of the newest alone; those at padding mean nothing."""
         is_item = history.is_item
         x = self._fused(history, tables) + self.positions(is_item)
-        return self.encoder(x, is_item)
+        return self.encoder(x, is_item, newest=newest)
+
+    def _newest(self, history: History, tables: list[Mixed]) -> Float[Tensor, "batch dim"]:
+        return self.encode(history, tables, newest=True)[:, -1]
 
     def _fused(self, history: History, tables: list[Mixed]) -> Float[Tensor, "batch length dim"]:
         """Histories moved to the circle's first places, fused there, and moved back."""
@@ -182,7 +187,7 @@ class TedRec(Recommender):
     def loss(self, batch: Batch) -> Loss:
         """Cross-entropy of the next item by cosines."""
         tables = self.tables()
-        states = batch.states(lambda history: self.encode(history, tables))
+        states = batch.newest(lambda history: self._newest(history, tables))
         total = cosine_softmax(
             states, self.item_ids.weight, batch.targets(), temperature=self.config.temperature
         )
@@ -204,4 +209,4 @@ class TedRec(Recommender):
             Mixed(known[f"{name}.values"], known[f"{name}.gates"])
             for name in self.config.modalities()
         ]
-        return cosines(self.encode(history, tables)[:, -1], self.item_ids.weight)
+        return cosines(self._newest(history, tables), self.item_ids.weight)

@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from models.layers.dropout import attend
 
 TIE = 1e-5
 """Of the largest correlation, per place: lags whose correlations differ by less count as equal, and
@@ -140,9 +141,7 @@ class HybridAttention(nn.Module):
     ) -> Float[Tensor, "batch length dim"]:
         query, key, value = inputs.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        read = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=allowed, dropout_p=dropout
-        )
+        read = attend(query, key, value, allowed=allowed, dropout=dropout)
         return read.transpose(1, 2).flatten(2)
 
     def _weights(

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from models.layers.dropout import Dropout
+
 
 class MixerBlock(nn.Module):
     """Over places, then over channels: each LayerNorm, linear, GELU, linear, with a residual.
@@ -26,24 +28,29 @@ class MixerBlock(nn.Module):
         self.places_in = nn.Linear(length, expansion * length)
         # A bias would shift a place's channels alike, which the LayerNorms that follow take away.
         self.places_out = nn.Linear(expansion * length, length, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.channel_norm = nn.LayerNorm(dim)
         self.channels = nn.Sequential(
             nn.Linear(dim, expansion * dim),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(expansion * dim, dim),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(
-        self, x: Float[Tensor, "batch length dim"], is_item: Bool[Tensor, "batch length"]
-    ) -> Float[Tensor, "batch length dim"]:
-        """Every place reads all items; what stands at padding is not read."""
+        self,
+        x: Float[Tensor, "batch length dim"],
+        is_item: Bool[Tensor, "batch length"],
+        *,
+        newest: bool = False,
+    ) -> Float[Tensor, "batch places dim"]:
+        """Every place, or the newest alone, reads all items; what stands at padding is not read."""
         width = x.shape[1]
+        wanted = 1 if newest else width
         seen = (self.place_norm(x) * is_item[:, :, None]).transpose(1, 2)
         inner = F.linear(seen, self.places_in.weight[:, -width:], self.places_in.bias)
         inner = self.dropout(F.gelu(inner))
-        mixed = F.linear(inner, self.places_out.weight[-width:])
-        x = x + self.dropout(mixed).transpose(1, 2)
+        mixed = F.linear(inner, self.places_out.weight[-wanted:])
+        x = x[:, -wanted:] + self.dropout(mixed).transpose(1, 2)
         return x + self.channels(self.channel_norm(x))

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models._interface import Catalogue, at_least, positive, probability
+from models.layers.dropout import Dropout
 from models.layers.transformer import EncoderConfig
 
 LEAST_NOISE = 0.01
@@ -85,7 +86,7 @@ class ExpertMixture(nn.Module):
         self.maps = nn.Parameter(torch.empty(num, width, config.dim))
         shifted = width if config.expert == "whitening" else config.dim
         self.shifts = nn.Parameter(torch.zeros(num_places, num, shifted))
-        self.dropout = nn.Dropout(config.adaptor_dropout)
+        self.dropout = Dropout(config.adaptor_dropout)
         if num > 1:
             self.gate = nn.Parameter(torch.zeros(width, num))
             self.noise = nn.Parameter(torch.zeros(width, num)) if config.gate_noise else None

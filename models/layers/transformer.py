@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from models._interface import Config, at_least, divides
+from models.layers.dropout import Dropout, attend
 
 Norm = Literal["post", "pre"]
 
@@ -104,9 +104,7 @@ class SelfAttention(nn.Module):
         heads = self.into(x).view(batch, length, 3, self.num_heads, dim // self.num_heads)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        read = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=allowed, dropout_p=dropout
-        )
+        read = attend(query, key, value, allowed=allowed, dropout=dropout)
         return self.out(read.transpose(1, 2).reshape(batch, length, dim))
 
 
@@ -128,19 +126,30 @@ class Block(nn.Module):
         self.feed_forward = feed_forward(shape.dim, shape.inner_dim)
         self.attention_norm = nn.LayerNorm(shape.dim)
         self.feed_forward_norm = nn.LayerNorm(shape.dim)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
 
     def forward(
         self,
         x: Float[Tensor, "batch length dim"],
         allowed: Bool[Tensor, "batch 1 length length"],
         *more: object,
-    ) -> Float[Tensor, "batch length dim"]:
-        """One layer of the encoder; ``more`` is for attention that takes more than a mask."""
+        newest: bool = False,
+    ) -> Float[Tensor, "batch places dim"]:
+        """One layer of the encoder.
+
+        Args:
+            x: states of every position.
+            allowed: which positions each may read.
+            more: for attention that takes more than a mask.
+            newest: whether the newest position's state alone is wanted.
+        """
+        read = self.attention(self.attention_norm(x) if self.is_pre_norm else x, allowed, *more)
+        if newest:
+            x, read = x[:, -1:], read[:, -1:]
+        x = x + self.dropout(read)
         if self.is_pre_norm:
-            x = x + self.dropout(self.attention(self.attention_norm(x), allowed, *more))
             return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        x = self.attention_norm(x + self.dropout(self.attention(x, allowed, *more)))
+        x = self.attention_norm(x)
         return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
 
 
@@ -161,7 +170,7 @@ class SequenceEncoder(nn.Module):
         super().__init__()
         self.causal = shape.causal
         self.input_norm = nn.LayerNorm(shape.dim)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.dropout = Dropout(shape.dropout)
         self.blocks = nn.ModuleList(
             Block(shape, attention(number) if attention else None)
             for number in range(shape.num_layers)
@@ -173,12 +182,14 @@ class SequenceEncoder(nn.Module):
         x: Float[Tensor, "batch length dim"],
         is_item: Bool[Tensor, "batch length"],
         *more: object,
-    ) -> Float[Tensor, "batch length dim"]:
-        """States of every position; those at padding mean nothing."""
+        newest: bool = False,
+    ) -> Float[Tensor, "batch places dim"]:
+        """States of every position, those at padding mean nothing; or of the newest one alone."""
         allowed = attention_mask(is_item, causal=self.causal)
         x = self.dropout(self.input_norm(x))
-        for block in self.blocks:
-            x = block(x, allowed, *more)
+        last = len(self.blocks) - 1
+        for number, block in enumerate(self.blocks):
+            x = block(x, allowed, *more, newest=newest and number == last)
         return self.output_norm(x)
 
 

@@ -145,6 +145,14 @@ def test_future_items_do_not_change_earlier_states(build, name):
     assert changed != loss  # the present does count
 
 
+STATES = {
+    "fearec": lambda model, history, **how: model.encode(history, **how),
+    "mmmlp": lambda model, history, **how: model.encode(history, model.encode_items(), **how),
+    "tedrec": lambda model, history, **how: model.encode(history, model.tables(), **how),
+}
+"""States of models that compute the newest place's alone, where that is all that is wanted."""
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in CAUSAL])
 def test_a_model_that_says_it_is_not_causal_is_not(build, name):
     """Else it would be trained the slow way for nothing."""
@@ -153,10 +161,21 @@ def test_a_model_that_says_it_is_not_causal_is_not(build, name):
 
     def early(items):
         history = History(torch.tensor([items]), 1000 + 60 * torch.arange(5)[None])
+        if name in STATES:
+            return STATES[name](model, history)[:, :3]
         twins = Twins((rows(history, [0, 0]),), torch.arange(2))
         return model.loss(Batch((Group(history, targets),), twins)).parts["cross_entropy"]
 
     assert not torch.allclose(early([3, 4, 6, 10, 1]), early([3, 4, 6, 2, 12]))
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_newest_state_alone_is_that_among_all(build, histories, name):
+    model = build(name)
+    every = STATES[name](model, histories)
+    alone = STATES[name](model, histories, newest=True)
+    assert alone.shape[1] == 1 < every.shape[1]
+    torch.testing.assert_close(alone[:, 0], every[:, -1], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CAUSAL)

@@ -20,7 +20,11 @@ def batch(batch_of):
 def test_the_loss_is_the_sum_of_its_weighted_parts(build, batch, contrast, frequency):
     model = build("fearec", contrast_weight=contrast, frequency_weight=frequency, temperature=0.7)
     loss = model.loss(batch)
-    own, twins = batch.states(model.encode), batch.twins.states(model.encode)
+
+    def newest(history):
+        return model.encode(history)[:, -1]
+
+    own, twins = batch.newest(newest), batch.twins.newest(newest)
     entropy = F.cross_entropy(own @ model.item_ids.weight[1:].T, batch.targets() - 1)
     spectra = [torch.fft.rfft(states, dim=1, norm="ortho") for states in (own, twins)]
     both, num = torch.cat([own, twins]), len(own)

@@ -197,6 +197,13 @@ def test_states_come_in_the_order_of_targets():
     assert torch.equal(states[:, 0] + 1, batch.targets().float())
 
 
+def test_newest_states_come_in_the_order_of_targets():
+    (batch,) = batches_of(walks([5, 12, 3, 2]), samples=Prefixes()).epoch(0)
+    assert len(batch.groups) > 1
+    states = batch.newest(lambda history: history.items[:, -1:].float())
+    assert torch.equal(states[:, 0] + 1, batch.targets().float())
+
+
 MASKED = Masked(ratio=0.3, last_ratio=0.1, copies=3)
 
 
@@ -277,7 +284,7 @@ def test_twins_states_come_in_the_order_of_targets():
     lists = walks([1, 9, 3, 6])
     (batch,) = batches_of(lists, samples=Prefixes(twins=True)).epoch(0)
     assert len(batch.twins.histories) > 1
-    states = batch.twins.states(lambda history: history.items[:, :, None].float())
+    states = batch.twins.newest(lambda history: history.items[:, -1:].float())
     # No item comes twice, so each sample is its own twin, and its last item is below its target.
     assert torch.equal(states[:, 0] + 1, batch.targets().float())
 
