@@ -18,7 +18,9 @@ def test_that_share_is_dropped_and_the_mean_is_kept(share, shape):
     assert abs((dropped == 0).float().mean().item() - share) < error + 1 / LEVELS
     assert abs(dropped.double().mean().item() / 3 - 1) < error / (1 - share)
     kept = dropped[dropped != 0]
-    assert torch.allclose(kept, torch.full_like(kept, 3 / (1 - share)), rtol=2 / LEVELS / (1 - share))
+    assert torch.allclose(
+        kept, torch.full_like(kept, 3 / (1 - share)), rtol=2 / LEVELS / (1 - share)
+    )
 
 
 def test_neighbours_are_dropped_independently():
