@@ -36,7 +36,8 @@ def test_the_binary_objective_is_that_of_the_paper(build, monkeypatch):
     others = torch.tensor([7, 8, 10, 11, 12])
     monkeypatch.setattr(module, "_not_taken", lambda group, num_items: others)
     loss = model.loss(Batch((group,)))
-    states, table = model.encode(group.history)[group.targets > 0], model.item_ids.weight
+    table = model.item_ids.weight.detach()
+    states = model.encode(group.history)[group.targets > 0].detach()
     expected = [
         -math.log(torch.sigmoid(state @ table[target]))
         - math.log(1 - torch.sigmoid(state @ table[other]))
