@@ -199,10 +199,6 @@ def refuse(done, sentence, place):
             "its keys in tame.toml.",
         ),
         (
-            ("ablate", "sasrec", "--dataset", "tiny"),
-            "--variants: sasrec has none. Write [variants.<name>] in sasrec.toml.",
-        ),
-        (
             ("ablate", "sasrec", "--dataset", "tiny", "--modality-controls"),
             "--modality-controls: sasrec uses no modality with these settings. Leave it out.",
         ),

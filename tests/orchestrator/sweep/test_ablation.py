@@ -1,5 +1,7 @@
 """Ablations run to their end, phase after phase; what was done before is taken."""
 
+import re
+
 import pytest
 
 from orchestrator.config import override
@@ -263,6 +265,12 @@ def test_another_plan_under_an_ablations_name_is_refused(make_ablation, tmp_path
         with pytest.raises(ConfigError) as refusal:
             claim(make_ablation(**fields), tmp_path)
         assert str(refusal.value) == message.format(different)
+
+
+def test_a_model_without_variants_has_nothing_to_ablate(make_ablation):
+    message = "--variants: sasrec has none. Write [variants.<name>] in sasrec.toml."
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        make_ablation(text="")
 
 
 @pytest.mark.slow
