@@ -98,7 +98,7 @@ def _binary(
     taken: Float[Tensor, "targets dim"],
     others: Float[Tensor, "targets dim"],
 ) -> Float[Tensor, ""]:
-    """Mean of ``-log sigmoid(s . taken) - log(1 - sigmoid(s . other))``, eq. 8 of the paper."""
+    """Mean of ``-log sigmoid(s . taken) - log(1 - sigmoid(s . other))``."""
     own, other = (states * taken).sum(dim=1), (states * others).sum(dim=1)
     return (F.softplus(-own) + F.softplus(other)).mean()
 
